@@ -1,0 +1,178 @@
+// Host memory for tensors: a caching pool, so that a training step allocates nothing from the system after the first.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <new>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include <stipple/core/error.hpp>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace stipple {
+
+/// Bytes the pool has handed out and holds.
+struct MemoryReport {
+  std::size_t in_use = 0;    ///< held by live tensors
+  std::size_t peak = 0;      ///< largest in_use so far
+  std::size_t reserved = 0;  ///< taken from the system
+};
+
+/// Caching allocator. Small requests (up to 64 KiB) come from size-class lists; larger ones are cut best-fit from
+/// large chunks and coalesced when freed. Memory stays with the pool until the process ends, pages stay touched.
+/// All blocks are aligned to 64 bytes. Thread-safe.
+class Allocator {
+ public:
+  static constexpr std::size_t alignment = 64;
+
+  Allocator() = default;
+  Allocator(const Allocator&) = delete;
+  Allocator& operator=(const Allocator&) = delete;
+  ~Allocator() {
+    for (auto const& [base, bytes] : chunks_) release_chunk(base, bytes);
+  }
+
+  /// Throws Error when the system has no more memory.
+  void* allocate(std::size_t bytes) {
+    std::size_t const size = rounded(bytes);
+    std::lock_guard const lock(mutex_);
+    report_.in_use += size;
+    if (report_.in_use > report_.peak) report_.peak = report_.in_use;
+#if defined(__SANITIZE_ADDRESS__)
+    return system_block(size);  // one block a tensor, so that the sanitizer sees every overrun
+#else
+    return size <= small_limit ? take_small(size) : take_large(size);
+#endif
+  }
+
+  void deallocate(void* block, std::size_t bytes) noexcept {
+    std::size_t const size = rounded(bytes);
+    std::lock_guard const lock(mutex_);
+    report_.in_use -= size;
+#if defined(__SANITIZE_ADDRESS__)
+    std::free(block);
+#else
+    if (size <= small_limit)
+      small_[size_class(size)].push_back(block);
+    else
+      give_large(static_cast<std::byte*>(block), size);
+#endif
+  }
+
+  MemoryReport report() const {
+    std::lock_guard const lock(mutex_);
+    return report_;
+  }
+  /// Starts a new measurement of `peak`.
+  void reset_peak() {
+    std::lock_guard const lock(mutex_);
+    report_.peak = report_.in_use;
+  }
+
+ private:
+  static constexpr std::size_t small_limit = 64 * 1024;
+  static constexpr std::size_t chunk_bytes = 32 * 1024 * 1024;
+  static constexpr std::size_t huge_page = 2 * 1024 * 1024;
+
+  // Small sizes are rounded to an eighth of their power of two; large ones to 4 KiB.
+  static std::size_t rounded(std::size_t bytes) {
+    if (bytes <= 512) return (bytes + 63) / 64 * 64 + (bytes == 0 ? 64 : 0);
+    if (bytes > small_limit) return (bytes + 4095) / 4096 * 4096;
+    std::size_t const step = std::bit_floor(bytes - 1) / 8;
+    return (bytes + step - 1) / step * step;
+  }
+  static std::size_t size_class(std::size_t size) {
+    if (size <= 512) return size / 64;  // 1..8
+    std::size_t const top = std::bit_floor(size - 1);
+    return 8 + static_cast<std::size_t>(std::countr_zero(top) - 9) * 8 + (size - top) / (top / 8);
+  }
+
+  void* take_small(std::size_t size) {
+    auto& list = small_[size_class(size)];
+    if (list.empty()) {
+      std::size_t const count = size >= 16 * 1024 ? 1 : 16 * 1024 / size;
+      auto* const slab = static_cast<std::byte*>(take_large((count * size + 4095) / 4096 * 4096));
+      for (std::size_t i = count; i-- > 0;) list.push_back(slab + i * size);
+    }
+    void* const block = list.back();
+    list.pop_back();
+    return block;
+  }
+
+  void* take_large(std::size_t size) {
+    auto it = by_size_.lower_bound({size, nullptr});
+    if (it == by_size_.end()) {
+      grow(size);
+      it = by_size_.lower_bound({size, nullptr});
+    }
+    auto const [free_size, base] = *it;
+    by_size_.erase(it);
+    by_address_.erase(base);
+    if (free_size > size) insert_free(base + size, free_size - size);
+    return base;
+  }
+
+  void give_large(std::byte* base, std::size_t size) {
+    auto next = by_address_.lower_bound(base);
+    if (next != by_address_.end() && base + size == next->first && !chunks_.contains(next->first)) {
+      size += next->second;
+      by_size_.erase({next->second, next->first});
+      next = by_address_.erase(next);
+    }
+    if (next != by_address_.begin()) {
+      auto const previous = std::prev(next);
+      if (previous->first + previous->second == base && !chunks_.contains(base)) {
+        base = previous->first;
+        size += previous->second;
+        by_size_.erase({previous->second, previous->first});
+        by_address_.erase(previous);
+      }
+    }
+    insert_free(base, size);
+  }
+
+  void insert_free(std::byte* base, std::size_t size) {
+    by_size_.insert({size, base});
+    by_address_.insert({base, size});
+  }
+
+  void grow(std::size_t size) {
+    std::size_t const bytes =
+        size < chunk_bytes ? chunk_bytes : (size + huge_page - 1) / huge_page * huge_page;
+    auto* const base = static_cast<std::byte*>(system_block(bytes));
+#if defined(__linux__)
+    madvise(base, bytes, MADV_HUGEPAGE);  // a hint; failing is harmless
+#endif
+    chunks_.insert({base, bytes});
+    report_.reserved += bytes;
+    insert_free(base, bytes);
+  }
+
+  void* system_block(std::size_t bytes) {
+    std::size_t const align = bytes >= chunk_bytes ? huge_page : alignment;
+    void* const base = std::aligned_alloc(align, (bytes + align - 1) / align * align);
+    require(base != nullptr, "allocator: the system refused ", bytes, " bytes; ", report_.in_use,
+            " bytes are in use and ", report_.reserved, " are held");
+    return base;
+  }
+  static void release_chunk(void* base, std::size_t) { std::free(base); }
+
+  mutable std::mutex mutex_;
+  MemoryReport report_;
+  std::array<std::vector<void*>, 80> small_;
+  std::set<std::pair<std::size_t, std::byte*>> by_size_;
+  std::map<std::byte*, std::size_t> by_address_;
+  std::map<std::byte*, std::size_t> chunks_;
+};
+
+}  // namespace stipple

@@ -1,0 +1,78 @@
+// Run-time shape of a tensor: up to six extents, row-major.
+#pragma once
+
+#include <array>
+#include <initializer_list>
+
+#include <stipple/core/error.hpp>
+
+namespace stipple {
+
+using Index = std::int64_t;
+
+/// Extents of a tensor, outermost first. A scalar has rank 0 and one element.
+class Shape {
+ public:
+  static constexpr int max_rank = 6;
+
+  Shape() = default;
+  Shape(std::initializer_list<Index> extents) {
+    require(extents.size() <= max_rank, "Shape: given ", extents.size(), " extents, wanted at most ", int{max_rank});
+    for (Index extent : extents) append(extent);
+  }
+
+  int rank() const { return rank_; }
+  /// Number of elements: the product of all extents.
+  Index size() const {
+    Index n = 1;
+    for (int i = 0; i < rank_; ++i) n *= extents_[i];
+    return n;
+  }
+  /// Extent `axis`; negative axes count from the end.
+  Index operator[](int axis) const {
+    int const i = axis < 0 ? axis + rank_ : axis;
+    require(i >= 0 && i < rank_, "Shape: given axis ", axis, ", wanted one of a tensor of rank ", rank_);
+    return extents_[i];
+  }
+  const Index* begin() const { return extents_.data(); }
+  const Index* end() const { return extents_.data() + rank_; }
+
+  void append(Index extent) {
+    require(extent >= 0, "Shape: given extent ", extent, ", wanted zero or more");
+    require(rank_ < max_rank, "Shape: wanted at most ", int{max_rank}, " extents");
+    extents_[rank_++] = extent;
+  }
+  /// The same shape with extent `axis` replaced.
+  Shape with(int axis, Index extent) const {
+    Shape s = *this;
+    (void)(*this)[axis];
+    s.extents_[axis < 0 ? axis + rank_ : axis] = extent;
+    return s;
+  }
+  /// Product of the extents from `first` (inclusive) to `last` (exclusive).
+  Index count(int first, int last) const {
+    Index n = 1;
+    for (int i = first; i < last; ++i) n *= (*this)[i];
+    return n;
+  }
+
+  friend bool operator==(const Shape& a, const Shape& b) {
+    if (a.rank_ != b.rank_) return false;
+    for (int i = 0; i < a.rank_; ++i)
+      if (a.extents_[i] != b.extents_[i]) return false;
+    return true;
+  }
+
+ private:
+  std::array<Index, max_rank> extents_{};
+  int rank_ = 0;
+};
+
+/// "(2, 28, 28, 1)"
+inline std::string to_text(const Shape& shape) {
+  std::string text = "(";
+  for (int i = 0; i < shape.rank(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + ")";
+}
+
+}  // namespace stipple

@@ -1,0 +1,127 @@
+// Tensor<T, Device>: contiguous, reference-counted, shape at run time.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <stipple/core/context.hpp>
+#include <stipple/core/device.hpp>
+#include <stipple/core/dtype.hpp>
+#include <stipple/core/shape.hpp>
+
+namespace stipple {
+
+/// Bytes on a device, freed with the last tensor that uses them.
+template <Device D>
+class Storage {
+ public:
+  explicit Storage(std::size_t bytes) : data_(Context::instance().allocator.allocate(bytes)), bytes_(bytes) {}
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  ~Storage() { Context::instance().allocator.deallocate(data_, bytes_); }
+  void* data() const { return data_; }
+
+ private:
+  void* data_;
+  std::size_t bytes_;
+};
+
+/// A dense row-major array of T on device D. Copies share the storage, as in other tensor libraries; `clone` copies it.
+/// Images are (N, H, W, C), sequences (N, L, C), point sets (N, C).
+template <Element T, Device D = Cpu>
+class Tensor {
+ public:
+  using element = T;
+
+  /// No storage: `defined()` is false.
+  Tensor() = default;
+  /// Uninitialised elements.
+  explicit Tensor(Shape shape)
+      : storage_(std::make_shared<Storage<D>>(static_cast<std::size_t>(shape.size()) * sizeof(T))),
+        data_(static_cast<T*>(storage_->data())),
+        shape_(shape),
+        size_(shape.size()) {}
+  Tensor(Shape shape, T value) : Tensor(shape) { fill(value); }
+  /// Throws unless `values` has exactly `shape.size()` elements.
+  Tensor(Shape shape, std::span<const T> values) : Tensor(shape) {
+    require(static_cast<Index>(values.size()) == size_, "Tensor: given ", values.size(), " values for shape ", shape);
+    std::copy(values.begin(), values.end(), data_);
+  }
+  Tensor(Shape shape, std::initializer_list<T> values)
+      : Tensor(shape, std::span<const T>(values.begin(), values.size())) {}
+
+  static Tensor zeros(Shape shape) { return Tensor(shape, T(0)); }
+
+  bool defined() const { return storage_ != nullptr; }
+  const Shape& shape() const { return shape_; }
+  int rank() const { return shape_.rank(); }
+  Index dim(int axis) const { return shape_[axis]; }
+  Index size() const { return size_; }
+  /// True if no other tensor shares the storage.
+  bool unique() const { return storage_.use_count() == 1; }
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  std::span<T> span() { return {data_, static_cast<std::size_t>(size_)}; }
+  std::span<const T> span() const { return {data_, static_cast<std::size_t>(size_)}; }
+
+  /// The value of a tensor with one element.
+  T item() const {
+    require(size_ == 1, "item: given a tensor of shape ", shape_, ", wanted one element");
+    return data_[0];
+  }
+
+  /// The same elements under another shape of the same size, sharing storage.
+  Tensor reshape(Shape shape) const {
+    require(shape.size() == size_, "reshape: given shape ", shape, " for a tensor of shape ", shape_);
+    Tensor t = *this;
+    t.shape_ = shape;
+    return t;
+  }
+
+  /// Entries [begin, end) of the first axis, sharing storage.
+  Tensor slice(Index begin, Index end) const {
+    require(rank() >= 1 && 0 <= begin && begin <= end && end <= dim(0), "slice: given [", begin, ", ", end,
+            ") of a tensor of shape ", shape_);
+    Tensor t = *this;
+    Index const row = shape_.count(1, rank());
+    t.data_ += begin * row;
+    t.shape_ = shape_.with(0, end - begin);
+    t.size_ = (end - begin) * row;
+    return t;
+  }
+
+  /// A view of `shape` starting `offset` elements into this tensor's data; used for parameter arenas.
+  Tensor view(Index offset, Shape shape) const {
+    require(offset >= 0 && offset + shape.size() <= size_, "view: given offset ", offset, " and shape ", shape,
+            " in a tensor of ", size_, " elements");
+    Tensor t = *this;
+    t.data_ += offset;
+    t.shape_ = shape;
+    t.size_ = shape.size();
+    return t;
+  }
+
+  Tensor clone() const {
+    Tensor t(shape_);
+    if (size_ > 0) std::memcpy(static_cast<void*>(t.data_), data_, static_cast<std::size_t>(size_) * sizeof(T));
+    return t;
+  }
+  void copy_from(const Tensor& other) {
+    require(shape_ == other.shape_, "copy: given shape ", other.shape_, ", wanted ", shape_);
+    if (size_ > 0) std::memmove(static_cast<void*>(data_), other.data_, static_cast<std::size_t>(size_) * sizeof(T));
+  }
+  void fill(T value) { std::fill_n(data_, size_, value); }
+
+ private:
+  std::shared_ptr<Storage<D>> storage_;
+  T* data_ = nullptr;
+  Shape shape_;
+  Index size_ = 0;
+};
+
+}  // namespace stipple
