@@ -147,8 +147,7 @@ class Allocator {
   }
 
   void grow(std::size_t size) {
-    std::size_t const bytes =
-        size < chunk_bytes ? chunk_bytes : (size + huge_page - 1) / huge_page * huge_page;
+    std::size_t const bytes = size < chunk_bytes ? chunk_bytes : (size + huge_page - 1) / huge_page * huge_page;
     auto* const base = static_cast<std::byte*>(system_block(bytes));
 #if defined(__linux__)
     madvise(base, bytes, MADV_HUGEPAGE);  // a hint; failing is harmless

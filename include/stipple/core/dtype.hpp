@@ -30,8 +30,8 @@ concept Real = std::same_as<T, float> || std::same_as<T, double> || std::same_as
 
 /// Types that a tensor can hold.
 template <class T>
-concept Element = Real<T> || std::same_as<T, std::int32_t> || std::same_as<T, std::int64_t> ||
-                  std::same_as<T, std::uint8_t>;
+concept Element =
+    Real<T> || std::same_as<T, std::int32_t> || std::same_as<T, std::int64_t> || std::same_as<T, std::uint8_t>;
 
 namespace detail {
 template <class T>

@@ -21,10 +21,7 @@ inline std::string to_text(const char* text) { return text; }
 inline std::string to_text(bool value) { return value ? "true" : "false"; }
 std::string to_text(double value);
 template <class Integer>
-  requires std::is_integral_v<Integer>
-std::string to_text(Integer value) {
-  return std::to_string(value);
-}
+requires std::is_integral_v<Integer> std::string to_text(Integer value) { return std::to_string(value); }
 
 inline std::string to_text(double value) {
   auto text = std::to_string(value);

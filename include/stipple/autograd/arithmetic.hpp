@@ -1,0 +1,70 @@
+// Gradients of elementwise arithmetic and of conversion.
+#pragma once
+
+#include <stipple/autograd/var.hpp>
+
+namespace stipple {
+
+/// a + b with `b` broadcast over `a` (see ops::broadcast_plan).
+template <Real T, Real U, Device D>
+Var<T, D> operator+(const Var<T, D>& a, const Var<U, D>& b) {
+  return record(
+      ops::add(a.value(), b.value()), std::tie(a, b),
+      [shape = b.shape(), same = a.shape() == b.shape(), needs_b = b.requires_grad()](const Tensor<T, D>& dy) {
+        if constexpr (std::same_as<T, U>) {
+          if (same) return std::tuple(dy, dy);
+        }
+        return std::tuple(dy, needs_b ? ops::sum_to<U>(dy, Tensor<T, D>(), shape) : Tensor<U, D>());
+      });
+}
+
+/// a - b with `b` broadcast over `a`.
+template <Real T, Real U, Device D>
+Var<T, D> operator-(const Var<T, D>& a, const Var<U, D>& b) {
+  return record(ops::subtract(a.value(), b.value()), std::tie(a, b),
+                [shape = b.shape(), needs_b = b.requires_grad()](const Tensor<T, D>& dy) {
+                  return std::tuple(
+                      dy, needs_b ? ops::affine(ops::sum_to<U>(dy, Tensor<T, D>(), shape), -1) : Tensor<U, D>());
+                });
+}
+
+/// a * b, elementwise, with `b` broadcast over `a`.
+template <Real T, Real U, Device D>
+Var<T, D> operator*(const Var<T, D>& a, const Var<U, D>& b) {
+  return record(
+      ops::multiply(a.value(), b.value()), std::tie(a, b),
+      [x = a.value(), y = b.value(), needs_a = a.requires_grad(), needs_b = b.requires_grad()](const Tensor<T, D>& dy) {
+        return std::tuple(needs_a ? ops::multiply(dy, y) : Tensor<T, D>(),
+                          needs_b ? ops::sum_to<U>(dy, x, y.shape()) : Tensor<U, D>());
+      });
+}
+
+/// scale * x + shift with two numbers.
+template <Real T, Device D>
+Var<T, D> affine(const Var<T, D>& x, double scale, double shift = 0) {
+  return record(ops::affine(x.value(), scale, shift), std::tie(x),
+                [scale](const Tensor<T, D>& dy) { return std::tuple(ops::affine(dy, scale)); });
+}
+template <Real T, Device D>
+Var<T, D> operator*(double scale, const Var<T, D>& x) {
+  return affine(x, scale);
+}
+
+/// The same values as another element type; the gradient is converted back.
+template <Real T, Real U, Device D>
+Var<T, D> cast(const Var<U, D>& x) {
+  if constexpr (std::same_as<T, U>)
+    return x;
+  else
+    return record(ops::cast<T>(x.value()), std::tie(x),
+                  [](const Tensor<T, D>& dy) { return std::tuple(ops::cast<U>(dy)); });
+}
+
+/// The same elements under another shape of the same size.
+template <Real T, Device D>
+Var<T, D> reshape(const Var<T, D>& x, const Shape& shape) {
+  return record(x.value().reshape(shape), std::tie(x),
+                [from = x.shape()](const Tensor<T, D>& dy) { return std::tuple(dy.reshape(from)); });
+}
+
+}  // namespace stipple

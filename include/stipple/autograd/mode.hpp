@@ -1,0 +1,33 @@
+// Training or evaluation: layers such as dropout and batch norm behave differently.
+#pragma once
+
+#include <utility>
+
+#include <stipple/tensor/rng.hpp>
+
+namespace stipple {
+
+namespace autograd {
+inline Rng*& training_rng() {
+  thread_local Rng* rng = nullptr;
+  return rng;
+}
+}  // namespace autograd
+
+/// While one lives, layers of this thread are in training mode and dropout takes its masks from `rng`. Without one
+/// they evaluate, so sampling needs no switch.
+class Training {
+ public:
+  explicit Training(Rng& rng) : before_(std::exchange(autograd::training_rng(), &rng)) {}
+  Training(const Training&) = delete;
+  Training& operator=(const Training&) = delete;
+  ~Training() { autograd::training_rng() = before_; }
+
+ private:
+  Rng* before_;
+};
+
+/// True while a Training lives in this thread.
+inline bool is_training() { return autograd::training_rng() != nullptr; }
+
+}  // namespace stipple

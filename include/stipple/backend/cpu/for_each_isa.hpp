@@ -1,0 +1,54 @@
+// Compiles the kernel text named by STIPPLE_KERNEL_TEXT once for each instruction set, each in its own namespace.
+// Included many times on purpose: no include guard. The text must not include anything itself.
+#define STIPPLE_ISA_PORTABLE 1
+#define STIPPLE_ISA_AVX2 0
+#define STIPPLE_ISA_AVX512 0
+namespace stipple::cpu::portable {
+#include STIPPLE_KERNEL_TEXT
+}
+#undef STIPPLE_ISA_PORTABLE
+#define STIPPLE_ISA_PORTABLE 0
+
+#if STIPPLE_X86
+#undef STIPPLE_ISA_AVX2
+#define STIPPLE_ISA_AVX2 1
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,bmi,bmi2"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c,bmi,bmi2")
+#endif
+namespace stipple::cpu::avx2 {
+#include STIPPLE_KERNEL_TEXT
+}
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#undef STIPPLE_ISA_AVX2
+#define STIPPLE_ISA_AVX2 0
+
+#undef STIPPLE_ISA_AVX512
+#define STIPPLE_ISA_AVX512 1
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi,bmi2"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi,bmi2")
+#endif
+namespace stipple::cpu::avx512 {
+#include STIPPLE_KERNEL_TEXT
+}
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+#undef STIPPLE_ISA_PORTABLE
+#undef STIPPLE_ISA_AVX2
+#undef STIPPLE_ISA_AVX512
+#undef STIPPLE_KERNEL_TEXT

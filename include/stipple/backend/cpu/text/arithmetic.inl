@@ -1,0 +1,138 @@
+// Kernel text: elementwise sums and products with one operand broadcast, and the sums that are their gradients.
+
+struct AddOf {
+  template <class V>
+  V operator()(V a, V b) const {
+    return a + b;
+  }
+};
+struct SubtractOf {
+  template <class V>
+  V operator()(V a, V b) const {
+    return a - b;
+  }
+};
+struct MultiplyOf {
+  template <class V>
+  V operator()(V a, V b) const {
+    return a * b;
+  }
+};
+
+// out[i] = f(a[i], b[i]), n elements.
+template <class T, class U, class F>
+inline void combine(F f, const T* a, const U* b, T* out, Index n) {
+  using V = vec_for<T>;
+  Index i = 0;
+  for (; i + V::width <= n; i += V::width) store(out + i, f(load<V>(a + i), load<V>(b + i)));
+  if (i < n) {
+    int const rest = static_cast<int>(n - i);
+    store(out + i, f(load<V>(a + i, rest), load<V>(b + i, rest)), rest);
+  }
+}
+template <class T, class F>
+inline void combine_scalar(F f, const T* a, compute_t<T> b, T* out, Index n) {
+  using V = vec_for<T>;
+  V const v = all<V>(b);
+  Index i = 0;
+  for (; i + V::width <= n; i += V::width) store(out + i, f(load<V>(a + i), v));
+  if (i < n) store(out + i, f(load<V>(a + i, static_cast<int>(n - i)), v), static_cast<int>(n - i));
+}
+
+// Rows [begin, end) of the outer x middle rows of `inner` elements; b repeats along the middle.
+template <class T, class U, class F>
+inline void combine_rows(F f, const T* a, const U* b, T* out, Index middle, Index inner, Index begin, Index end) {
+  for (Index row = begin; row < end; ++row) {
+    const U* const other = b + row / middle * inner;
+    if (inner == 1)
+      combine_scalar(f, a + row, static_cast<compute_t<T>>(*other), out + row, 1);
+    else
+      combine(f, a + row * inner, other, out + row * inner, inner);
+  }
+}
+template <class T, class U>
+void arithmetic_rows(Arithmetic kind, const T* a, const U* b, T* out, Index middle, Index inner, Index begin,
+                     Index end) {
+  switch (kind) {
+    case Arithmetic::add:
+      return combine_rows(AddOf{}, a, b, out, middle, inner, begin, end);
+    case Arithmetic::subtract:
+      return combine_rows(SubtractOf{}, a, b, out, middle, inner, begin, end);
+    case Arithmetic::multiply:
+      return combine_rows(MultiplyOf{}, a, b, out, middle, inner, begin, end);
+  }
+}
+template <class T, class U>
+void arithmetic_range(Arithmetic kind, const T* a, const U* b, T* out, Index n) {
+  switch (kind) {
+    case Arithmetic::add:
+      return combine(AddOf{}, a, b, out, n);
+    case Arithmetic::subtract:
+      return combine(SubtractOf{}, a, b, out, n);
+    case Arithmetic::multiply:
+      return combine(MultiplyOf{}, a, b, out, n);
+  }
+}
+// `count` samples of `inner` elements, each combined with its own number.
+template <class T, class U>
+void arithmetic_per_sample(Arithmetic kind, const T* a, const U* b, T* out, Index n) {
+  auto const x = static_cast<compute_t<T>>(*b);
+  switch (kind) {
+    case Arithmetic::add:
+      return combine_scalar(AddOf{}, a, x, out, n);
+    case Arithmetic::subtract:
+      return combine_scalar(SubtractOf{}, a, x, out, n);
+    case Arithmetic::multiply:
+      return combine_scalar(MultiplyOf{}, a, x, out, n);
+  }
+}
+
+// out[i] (+)= sum over the middle of g[m, i] (times a[m, i] when `factor` is given). `partial` holds `inner` sums.
+template <class T, class U>
+void sum_middle(const T* g, const T* factor, U* out, compute_t<T>* partial, Index middle, Index inner) {
+  using V = vec_for<T>;
+  for (Index i = 0; i < inner; ++i) partial[i] = 0;
+  for (Index m = 0; m < middle; ++m) {
+    const T* const row = g + m * inner;
+    const T* const other = factor == nullptr ? nullptr : factor + m * inner;
+    for (Index i = 0; i < inner; i += V::width) {
+      int const n = static_cast<int>(inner - i < V::width ? inner - i : V::width);
+      V v = load<V>(row + i, n);
+      if (other != nullptr) v = v * load<V>(other + i, n);
+      store(partial + i, load<V>(partial + i, n) + v, n);
+    }
+  }
+  for (Index i = 0; i < inner; ++i) out[i] = static_cast<U>(partial[i]);
+}
+// The same with inner = 1: one number from n elements.
+template <class T, class U>
+void sum_all(const T* g, const T* factor, U* out, Index n) {
+  using V = vec_for<T>;
+  V total = all<V>(0);
+  for (Index i = 0; i < n; i += V::width) {
+    int const rest = static_cast<int>(n - i < V::width ? n - i : V::width);
+    V v = load<V>(g + i, rest);
+    if (factor != nullptr) v = v * load<V>(factor + i, rest);
+    total = total + v;
+  }
+  *out = static_cast<U>(sum(total));
+}
+
+// out[i] = scale * a[i] + shift
+template <class T>
+void affine_range(const T* a, compute_t<T> scale, compute_t<T> shift, T* out, Index n) {
+  using V = vec_for<T>;
+  V const s = all<V>(scale), t = all<V>(shift);
+  Index i = 0;
+  for (; i + V::width <= n; i += V::width) store(out + i, fma(load<V>(a + i), s, t));
+  if (i < n) store(out + i, fma(load<V>(a + i, static_cast<int>(n - i)), s, t), static_cast<int>(n - i));
+}
+
+// Conversion between float and bf16 (and of double, portable only).
+template <class T, class U>
+void cast_range(const U* a, T* out, Index n) {
+  using V = vec_for<std::conditional_t<std::is_same_v<T, double>, T, U>>;
+  Index i = 0;
+  for (; i + V::width <= n; i += V::width) store(out + i, load<V>(a + i));
+  if (i < n) store(out + i, load<V>(a + i, static_cast<int>(n - i)), static_cast<int>(n - i));
+}

@@ -1,0 +1,95 @@
+// Elementwise sums, differences and products with broadcasting; scaling; conversion of the element type.
+#pragma once
+
+#include <stipple/backend/cpu/arithmetic.hpp>
+#include <stipple/tensor/tensor.hpp>
+
+namespace stipple::ops {
+
+/// How `b` repeats over `a`: the same shape; one number per channel (C) or (1, ..., C); one row of channels per sample
+/// (N, C) or (N, 1, ..., C) over (N, ..., C); one number per sample (N) or (N, 1, ..., 1) over (N, ..., C); or one
+/// number. `name` is the operation in the message of the Error thrown for any other pair.
+inline cpu::Broadcast broadcast_plan(const char* name, const Shape& a, const Shape& b) {
+  if (a == b) return {a.size(), 1, 1};
+  if (b.size() == 1) return {1, a.size(), 1};
+  Index const samples = a.rank() > 0 ? a[0] : 1, channels = a.rank() > 0 ? a[-1] : 1;
+  bool ones_between = true;
+  for (int i = 1; i + 1 < b.rank(); ++i) ones_between = ones_between && b[i] == 1;
+  if (a.rank() >= 2 && b.rank() >= 2 && (b.rank() == 2 || b.rank() == a.rank()) && ones_between) {
+    if (b[0] == samples && b[-1] == channels)
+      return {samples, a.size() / std::max<Index>(1, samples * channels), channels};
+    if (b[0] == samples && b[-1] == 1) return {samples, a.size() / std::max<Index>(1, samples), 1};
+    if (b[0] == 1 && b[-1] == channels) return {1, a.size() / std::max<Index>(1, channels), channels};
+  }
+  if (b.rank() == 1 && b[0] == channels) return {1, a.size() / std::max<Index>(1, channels), channels};
+  if (b.rank() == 1 && b[0] == samples) return {samples, a.size() / std::max<Index>(1, samples), 1};
+  fail(name, ": given shapes ", a, " and ", b,
+       ", wanted equal shapes, or a right operand of one number, (C), (N, C), (N, 1, ..., C), (N, 1, ..., 1) or (N)");
+}
+
+namespace detail {
+template <Real T, Real U, Device D>
+Tensor<T, D> combine(const char* name, cpu::Arithmetic kind, const Tensor<T, D>& a, const Tensor<U, D>& b) {
+  require(a.defined() && b.defined(), name, ": given an empty tensor");
+  auto const plan = broadcast_plan(name, a.shape(), b.shape());
+  Tensor<T, D> out(a.shape());
+  cpu::arithmetic(kind, a.data(), b.data(), out.data(), plan);
+  return out;
+}
+}  // namespace detail
+
+/// a + b, with `b` broadcast as `broadcast_plan` says. The result has the shape and type of `a`.
+template <Real T, Real U, Device D>
+Tensor<T, D> add(const Tensor<T, D>& a, const Tensor<U, D>& b) {
+  return detail::combine("add", cpu::Arithmetic::add, a, b);
+}
+/// a - b.
+template <Real T, Real U, Device D>
+Tensor<T, D> subtract(const Tensor<T, D>& a, const Tensor<U, D>& b) {
+  return detail::combine("subtract", cpu::Arithmetic::subtract, a, b);
+}
+/// a * b, elementwise.
+template <Real T, Real U, Device D>
+Tensor<T, D> multiply(const Tensor<T, D>& a, const Tensor<U, D>& b) {
+  return detail::combine("multiply", cpu::Arithmetic::multiply, a, b);
+}
+/// a += b without a new tensor.
+template <Real T, Real U, Device D>
+void add_in_place(Tensor<T, D>& a, const Tensor<U, D>& b) {
+  auto const plan = broadcast_plan("add_in_place", a.shape(), b.shape());
+  cpu::arithmetic(cpu::Arithmetic::add, std::as_const(a).data(), b.data(), a.data(), plan);
+}
+/// Gradient of a broadcast operand: sums `g` (times `factor`, when defined) down to `shape`.
+template <Real U, Real T, Device D>
+Tensor<U, D> sum_to(const Tensor<T, D>& g, const Tensor<T, D>& factor, const Shape& shape) {
+  auto const plan = broadcast_plan("sum_to", g.shape(), shape);
+  Tensor<U, D> out(shape);
+  cpu::sum_broadcast(g.data(), factor.defined() ? factor.data() : nullptr, out.data(), plan);
+  return out;
+}
+/// scale * a + shift, elementwise with two numbers.
+template <Real T, Device D>
+Tensor<T, D> affine(const Tensor<T, D>& a, double scale, double shift = 0) {
+  Tensor<T, D> out(a.shape());
+  cpu::affine(a.data(), static_cast<cpu::compute_t<T>>(scale), static_cast<cpu::compute_t<T>>(shift), out.data(),
+              a.size());
+  return out;
+}
+/// The same values as another element type (rounded to nearest even for bf16). Shares storage when T is U.
+template <Real T, Real U, Device D>
+Tensor<T, D> cast(const Tensor<U, D>& a) {
+  if constexpr (std::same_as<T, U>) {
+    return a;
+  } else {
+    Tensor<T, D> out(a.shape());
+    if constexpr ((std::same_as<T, bf16> && std::same_as<U, double>) ||
+                  (std::same_as<T, double> && std::same_as<U, bf16>)) {
+      return cast<T>(cast<float>(a));
+    } else {
+      cpu::cast(a.data(), out.data(), a.size());
+      return out;
+    }
+  }
+}
+
+}  // namespace stipple::ops

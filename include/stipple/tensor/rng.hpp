@@ -1,0 +1,128 @@
+// Keyed randomness: a number depends on (seed, purpose, draw, sample, element) and on nothing else.
+#pragma once
+
+#include <stipple/core/philox.hpp>
+#include <stipple/tensor/tensor.hpp>
+
+namespace stipple {
+
+/// What a random number is for. Numbers of different purposes are independent under the same seed.
+enum class Purpose : std::uint32_t { initialise, data, shuffle, flip, timestep, noise, sample, dropout, label, user };
+
+/// A seed and a count of draws. Each drawing function takes the next draw number; row i of a draw is a function of
+/// (seed, purpose, draw number, first_sample + i), so batch size, batch split, threads and device do not change it.
+/// Two integers are the whole state, which makes exact resume trivial.
+class Rng {
+ public:
+  explicit Rng(std::uint64_t seed = 0, std::uint64_t draws = 0) : seed_(seed), draws_(draws) {}
+
+  std::uint64_t seed() const { return seed_; }
+  std::uint64_t draws() const { return draws_; }
+  /// Takes the next draw number.
+  std::uint64_t next_draw() { return draws_++; }
+
+  /// Standard normals of `shape`; the first axis counts samples from `first_sample`.
+  Tensor<float> normal(Shape shape, Purpose purpose = Purpose::user, std::uint64_t first_sample = 0);
+  /// Uniforms in [low, high).
+  Tensor<float> uniform(Shape shape, float low = 0, float high = 1, Purpose purpose = Purpose::user,
+                        std::uint64_t first_sample = 0);
+  /// Integers in [low, high); one per sample for shape (N). Throws unless low < high.
+  Tensor<std::int32_t> integers(Shape shape, std::int32_t low, std::int32_t high, Purpose purpose = Purpose::user,
+                                std::uint64_t first_sample = 0);
+
+ private:
+  std::uint64_t seed_;
+  std::uint64_t draws_;
+};
+
+/// Identifies one draw: the Philox key and the draw number.
+struct DrawKey {
+  std::uint32_t key0 = 0, key1 = 0;
+  std::uint32_t draw = 0;
+
+  DrawKey(std::uint64_t seed, Purpose purpose, std::uint64_t draw_number)
+      : draw(static_cast<std::uint32_t>(draw_number)) {
+    // The upper bits of the draw number enter the key, so draws beyond 2^32 differ too.
+    auto const mixed = philox({static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32),
+                               static_cast<std::uint32_t>(purpose), static_cast<std::uint32_t>(draw_number >> 32)},
+                              0x73746970u, 0x706c6521u);
+    key0 = mixed[0];
+    key1 = mixed[1];
+  }
+  /// The four words of elements 4 block .. 4 block + 3 of a sample.
+  PhiloxWords words(std::uint64_t sample, std::uint64_t block) const {
+    return philox({static_cast<std::uint32_t>(block), draw, static_cast<std::uint32_t>(sample),
+                   static_cast<std::uint32_t>(sample >> 32)},
+                  key0, key1);
+  }
+};
+
+/// Fills one row (one sample's elements) with standard normals.
+inline void fill_normal_row(float* out, Index n, const DrawKey& key, std::uint64_t sample) {
+  for (Index i = 0; i < n; i += 4) {
+    auto const w = key.words(sample, static_cast<std::uint64_t>(i) / 4);
+    auto const a = normals_from_words(w[0], w[1]);
+    auto const b = normals_from_words(w[2], w[3]);
+    float const four[4] = {a[0], a[1], b[0], b[1]};
+    for (Index j = i; j < n && j < i + 4; ++j) out[j] = four[j - i];
+  }
+}
+
+namespace detail {
+// Calls row(sample index in the batch) for each sample, several small rows to a chunk.
+template <class Row>
+void for_each_row(Index rows, Index row_size, const Row& row) {
+  Index const grain = std::max<Index>(1, 4096 / std::max<Index>(1, row_size));
+  parallel_for(rows, grain, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) row(i);
+  });
+}
+inline Index row_size(const Shape& shape) { return shape.rank() == 0 ? 1 : shape.count(1, shape.rank()); }
+inline Index row_count(const Shape& shape) { return shape.rank() == 0 ? 1 : shape[0]; }
+}  // namespace detail
+
+inline Tensor<float> Rng::normal(Shape shape, Purpose purpose, std::uint64_t first_sample) {
+  Tensor<float> out(shape);
+  DrawKey const key(seed_, purpose, next_draw());
+  Index const n = detail::row_size(shape);
+  detail::for_each_row(detail::row_count(shape), n, [&, data = out.data()](Index i) {
+    fill_normal_row(data + i * n, n, key, first_sample + static_cast<std::uint64_t>(i));
+  });
+  return out;
+}
+
+inline Tensor<float> Rng::uniform(Shape shape, float low, float high, Purpose purpose, std::uint64_t first_sample) {
+  Tensor<float> out(shape);
+  DrawKey const key(seed_, purpose, next_draw());
+  Index const n = detail::row_size(shape);
+  detail::for_each_row(detail::row_count(shape), n, [&, data = out.data()](Index i) {
+    for (Index j = 0; j < n; ++j) {
+      auto const w = key.words(first_sample + static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(j) / 4);
+      data[i * n + j] = std::fmaf(uniform_from_word(w[static_cast<std::size_t>(j % 4)]), high - low, low);
+    }
+  });
+  return out;
+}
+
+inline Tensor<std::int32_t> Rng::integers(Shape shape, std::int32_t low, std::int32_t high, Purpose purpose,
+                                          std::uint64_t first_sample) {
+  require(low < high, "Rng::integers: given the range [", low, ", ", high, "), wanted low < high");
+  Tensor<std::int32_t> out(shape);
+  DrawKey const key(seed_, purpose, next_draw());
+  Index const n = detail::row_size(shape);
+  auto const range = static_cast<std::uint64_t>(static_cast<std::int64_t>(high) - low);
+  detail::for_each_row(detail::row_count(shape), n, [&, data = out.data()](Index i) {
+    for (Index j = 0; j < n; ++j) {
+      // A 64-bit product of two words: the bias is below range / 2^64.
+      auto const w = key.words(first_sample + static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(j) / 2);
+      std::size_t const k = j % 2 == 0 ? 0 : 2;
+      std::uint64_t const high_part = (std::uint64_t{w[k]} * range) >> 32;
+      std::uint64_t const low_part = std::uint64_t{static_cast<std::uint32_t>(std::uint64_t{w[k]} * range)};
+      std::uint64_t const carry = (low_part + ((std::uint64_t{w[k + 1]} * range) >> 32)) >> 32;
+      data[i * n + j] = static_cast<std::int32_t>(low + static_cast<std::int64_t>(high_part + carry));
+    }
+  });
+  return out;
+}
+
+}  // namespace stipple
