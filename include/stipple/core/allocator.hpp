@@ -46,13 +46,14 @@ class Allocator {
   void* allocate(std::size_t bytes) {
     std::size_t const size = rounded(bytes);
     std::lock_guard const lock(mutex_);
+#if defined(__SANITIZE_ADDRESS__)
+    void* const block = system_block(size);  // one block a tensor, so that the sanitizer sees every overrun
+#else
+    void* const block = size <= small_limit ? take_small(size) : take_large(size);
+#endif
     report_.in_use += size;
     if (report_.in_use > report_.peak) report_.peak = report_.in_use;
-#if defined(__SANITIZE_ADDRESS__)
-    return system_block(size);  // one block a tensor, so that the sanitizer sees every overrun
-#else
-    return size <= small_limit ? take_small(size) : take_large(size);
-#endif
+    return block;
   }
 
   void deallocate(void* block, std::size_t bytes) noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -24,9 +25,8 @@ template <class Integer>
 requires std::is_integral_v<Integer> std::string to_text(Integer value) { return std::to_string(value); }
 
 inline std::string to_text(double value) {
-  auto text = std::to_string(value);
-  while (text.size() > 1 && text.back() == '0') text.pop_back();
-  if (text.back() == '.') text.pop_back();
+  char text[32];
+  std::snprintf(text, sizeof text, "%.7g", value);
   return text;
 }
 

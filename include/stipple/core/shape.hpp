@@ -10,7 +10,7 @@ namespace stipple {
 
 using Index = std::int64_t;
 
-/// Extents of a tensor, outermost first. A scalar has rank 0 and one element.
+/// Extents of a tensor, outermost first; at most 2^48 elements. A scalar has rank 0 and one element.
 class Shape {
  public:
   static constexpr int max_rank = 6;
@@ -38,15 +38,16 @@ class Shape {
   const Index* end() const { return extents_.data() + rank_; }
 
   void append(Index extent) {
-    require(extent >= 0, "Shape: given extent ", extent, ", wanted zero or more");
     require(rank_ < max_rank, "Shape: wanted at most ", int{max_rank}, " extents");
     extents_[rank_++] = extent;
+    check();
   }
   /// The same shape with extent `axis` replaced.
   Shape with(int axis, Index extent) const {
     Shape s = *this;
     (void)(*this)[axis];
     s.extents_[axis < 0 ? axis + rank_ : axis] = extent;
+    s.check();
     return s;
   }
   /// Product of the extents from `first` (inclusive) to `last` (exclusive).
@@ -64,6 +65,18 @@ class Shape {
   }
 
  private:
+  static constexpr double max_size = 0x1p48;  // so that sizes in bytes never overflow
+
+  // Zero extents count as one: products of some of the extents must be safe too.
+  void check() const {
+    double product = 1;
+    for (Index extent : *this) {
+      require(extent >= 0, "Shape: given extent ", extent, ", wanted zero or more");
+      product *= extent > 0 ? static_cast<double>(extent) : 1.0;
+    }
+    require(product <= max_size, "Shape: given ", product, " elements, wanted at most 2^48");
+  }
+
   std::array<Index, max_rank> extents_{};
   int rank_ = 0;
 };

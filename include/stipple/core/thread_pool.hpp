@@ -36,9 +36,9 @@ class ThreadPool {
   ~ThreadPool() { stop(); }
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
-  /// Changes the number of threads (at least 1, the caller included). Not to be called inside `run`.
+  /// Changes the number of threads (1 to 1024, the caller included). Not to be called inside `run`.
   void resize(int threads) {
-    require(threads >= 1, "threads: given ", threads, ", wanted at least 1");
+    require(threads >= 1 && threads <= max_threads, "threads: given ", threads, ", wanted 1 to ", int{max_threads});
     stop();
     start(threads);
   }
@@ -82,7 +82,7 @@ class ThreadPool {
     for (const char* name : {"STIPPLE_NUM_THREADS", "OMP_NUM_THREADS"}) {
       if (const char* text = std::getenv(name)) {
         int const n = std::atoi(text);
-        if (n >= 1) return n;
+        if (n >= 1) return std::min(n, max_threads);
       }
     }
 #if defined(__linux__)
@@ -94,6 +94,7 @@ class ThreadPool {
   }
 
  private:
+  static constexpr int max_threads = 1024;
   static constexpr int spin_limit = 4000;  // some tens of microseconds
 
   static bool& inside() {

@@ -97,8 +97,8 @@ class Tensor {
 
   /// A view of `shape` starting `offset` elements into this tensor's data; used for parameter arenas.
   Tensor view(Index offset, Shape shape) const {
-    require(offset >= 0 && offset + shape.size() <= size_, "view: given offset ", offset, " and shape ", shape,
-            " in a tensor of ", size_, " elements");
+    require(offset >= 0 && shape.size() <= size_ && offset <= size_ - shape.size(), "view: given offset ", offset,
+            " and shape ", shape, " in a tensor of ", size_, " elements");
     Tensor t = *this;
     t.data_ += offset;
     t.shape_ = shape;
