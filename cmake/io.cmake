@@ -1,0 +1,34 @@
+# stipple::io: what the headers of io/, data/, metrics/ and train/ need besides a compiler. Without these packages the
+# rest of the library is unimpaired, and the target does not exist.
+
+set(stipple_io_packages
+    "zlib (Debian: zlib1g-dev)" "libpng (Debian: libpng-dev)" "giflib (Debian: libgif-dev)"
+    "nlohmann-json (Debian: nlohmann-json3-dev)" "Eigen 3 (Debian: libeigen3-dev)" "stb (Debian: libstb-dev)")
+
+find_package(ZLIB QUIET)
+find_package(PNG QUIET)
+find_package(GIF QUIET)
+find_package(nlohmann_json QUIET)
+find_package(Eigen3 QUIET NO_MODULE)
+find_path(STIPPLE_STB_INCLUDE_DIR stb_image_write.h PATH_SUFFIXES stb DOC "Folder of stb_image_write.h")
+
+set(stipple_io_missing)
+foreach(found IN ITEMS ZLIB_FOUND PNG_FOUND GIF_FOUND nlohmann_json_FOUND Eigen3_FOUND STIPPLE_STB_INCLUDE_DIR)
+  list(POP_FRONT stipple_io_packages package)
+  if(NOT ${found})
+    list(APPEND stipple_io_missing "${package}")
+  endif()
+endforeach()
+
+if(stipple_io_missing)
+  list(JOIN stipple_io_missing ", " stipple_io_missing)
+  message(STATUS "stipple::io is left out; missing: ${stipple_io_missing}")
+  return()
+endif()
+
+add_library(stipple_io INTERFACE)
+add_library(stipple::io ALIAS stipple_io)
+set_target_properties(stipple_io PROPERTIES EXPORT_NAME io)
+target_include_directories(stipple_io SYSTEM INTERFACE $<BUILD_INTERFACE:${STIPPLE_STB_INCLUDE_DIR}>)
+target_link_libraries(stipple_io INTERFACE stipple ZLIB::ZLIB PNG::PNG GIF::GIF nlohmann_json::nlohmann_json
+                                           Eigen3::Eigen)
