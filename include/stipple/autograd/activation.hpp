@@ -1,0 +1,48 @@
+// Gradients of the activations.
+#pragma once
+
+#include <stipple/autograd/var.hpp>
+#include <stipple/ops/activation.hpp>
+
+namespace stipple {
+
+/// f(x), elementwise; see `Activation` for the formulas.
+template <Real T, Device D>
+Var<T, D> activate(const Var<T, D>& x, Activation kind) {
+  if (kind == Activation::none) return x;
+  return record(ops::activate(x.value(), kind), std::tie(x), [input = x.value(), kind](const Tensor<T, D>& dy) {
+    return std::tuple(ops::activate_backward(dy, input, kind));
+  });
+}
+
+template <Real T, Device D>
+Var<T, D> relu(const Var<T, D>& x) {
+  return activate(x, Activation::relu);
+}
+template <Real T, Device D>
+Var<T, D> silu(const Var<T, D>& x) {
+  return activate(x, Activation::silu);
+}
+/// The exact form; `gelu_tanh` is the approximation.
+template <Real T, Device D>
+Var<T, D> gelu(const Var<T, D>& x) {
+  return activate(x, Activation::gelu);
+}
+template <Real T, Device D>
+Var<T, D> gelu_tanh(const Var<T, D>& x) {
+  return activate(x, Activation::gelu_tanh);
+}
+template <Real T, Device D>
+Var<T, D> mish(const Var<T, D>& x) {
+  return activate(x, Activation::mish);
+}
+template <Real T, Device D>
+Var<T, D> sigmoid(const Var<T, D>& x) {
+  return activate(x, Activation::sigmoid);
+}
+template <Real T, Device D>
+Var<T, D> tanh(const Var<T, D>& x) {
+  return activate(x, Activation::tanh);
+}
+
+}  // namespace stipple

@@ -1,0 +1,29 @@
+// Elementwise activations.
+#pragma once
+
+#include <stipple/backend/cpu/activation.hpp>
+#include <stipple/tensor/tensor.hpp>
+
+namespace stipple::ops {
+
+/// f(x), elementwise; see `Activation` for the formulas.
+template <Real T, Device D>
+Tensor<T, D> activate(const Tensor<T, D>& x, Activation kind) {
+  require(x.defined(), to_text(kind), ": given an empty tensor");
+  Tensor<T, D> y(x.shape());
+  cpu::activate(kind, x.data(), y.data(), x.size());
+  return y;
+}
+
+/// Gradient of the input: dy f'(x).
+template <Real T, Device D>
+Tensor<T, D> activate_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x, Activation kind) {
+  require(x.defined() && dy.defined(), to_text(kind), " backward: given an empty tensor");
+  require(dy.shape() == x.shape(), to_text(kind), " backward: given a gradient of shape ", dy.shape(), ", wanted ",
+          x.shape());
+  Tensor<T, D> dx(x.shape());
+  cpu::activate_backward(kind, dy.data(), x.data(), dx.data(), x.size());
+  return dx;
+}
+
+}  // namespace stipple::ops
