@@ -1,8 +1,11 @@
 // Compiles the kernel text named by STIPPLE_KERNEL_TEXT once for each instruction set, each in its own namespace.
 // Included many times on purpose: no include guard. The text must not include anything itself.
+// With STIPPLE_KERNEL_TEXT_BF16 set to 1 it is compiled for AVX-512 with bf16 dot products as well; that namespace sees
+// all of avx512.
 #define STIPPLE_ISA_PORTABLE 1
 #define STIPPLE_ISA_AVX2 0
 #define STIPPLE_ISA_AVX512 0
+#define STIPPLE_ISA_AVX512_BF16 0
 namespace stipple::cpu::portable {
 #include STIPPLE_KERNEL_TEXT
 }
@@ -46,8 +49,32 @@ namespace stipple::cpu::avx512 {
 #else
 #pragma GCC pop_options
 #endif
+
+#if defined(STIPPLE_KERNEL_TEXT_BF16)
+#undef STIPPLE_ISA_AVX512_BF16
+#define STIPPLE_ISA_AVX512_BF16 1
+#if defined(__clang__)
+#pragma clang attribute push(                                                                        \
+    __attribute__((target("avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi,bmi2"))), \
+    apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi,bmi2")
+#endif
+namespace stipple::cpu::avx512_bf16 {
+using namespace avx512;
+#include STIPPLE_KERNEL_TEXT
+}  // namespace stipple::cpu::avx512_bf16
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
 #endif
 
+#undef STIPPLE_KERNEL_TEXT_BF16
+#undef STIPPLE_ISA_AVX512_BF16
 #undef STIPPLE_ISA_PORTABLE
 #undef STIPPLE_ISA_AVX2
 #undef STIPPLE_ISA_AVX512

@@ -1,0 +1,31 @@
+// Linear: y = x W + b.
+#pragma once
+
+#include <stipple/autograd/matmul.hpp>
+#include <stipple/nn/init.hpp>
+
+namespace stipple {
+
+struct LinearConfig {
+  bool bias = true;
+};
+
+/// (..., in) -> (..., out). Weights and bias start as PyTorch's: uniform in +-1/sqrt(in).
+template <Real T, Device D = Cpu>
+struct Linear {
+  Parameter<T, D> weight;
+  Parameter<accumulate_t<T>, D> bias;
+
+  Linear() = default;
+  Linear(Index in, Index out, Rng& rng, LinearConfig config = {})
+      : weight(default_init<T, D>({in, out}, in, rng), Layout::linear) {
+    if (config.bias) bias = Parameter<accumulate_t<T>, D>(default_init<accumulate_t<T>, D>({out}, in, rng));
+  }
+  Var<T, D> operator()(const Var<T, D>& x) const { return linear(x, weight.var, bias.var); }
+  static void each(auto& self, auto&& f) {
+    f("weight", self.weight);
+    f("bias", self.bias);
+  }
+};
+
+}  // namespace stipple

@@ -1,0 +1,94 @@
+// Matrix products: plain, batched, and the linear map of layers.
+#pragma once
+
+#include <stipple/backend/cpu/matmul.hpp>
+#include <stipple/tensor/tensor.hpp>
+
+namespace stipple::ops {
+
+struct MatmulSpec {
+  bool transpose_a = false;  ///< a is (..., K, M) instead of (..., M, K)
+  bool transpose_b = false;  ///< b is (..., N, K) instead of (..., K, N)
+};
+
+namespace detail {
+template <Real T>
+cpu::MatmulProblem<T> matmul_problem(const T* a, const T* b, Index m, Index n, Index k, MatmulSpec spec) {
+  cpu::MatmulProblem<T> p;
+  p.m = m;
+  p.n = n;
+  p.k = k;
+  p.a = a;
+  p.a_row_stride = spec.transpose_a ? 1 : k;
+  p.a_k_stride = spec.transpose_a ? m : 1;
+  p.b = b;
+  p.b_k_stride = spec.transpose_b ? 1 : n;
+  p.b_n_stride = spec.transpose_b ? k : 1;
+  return p;
+}
+}  // namespace detail
+
+/// a (M, K) times b (K, N), or batches of them: (B, M, K) times (B, K, N). Sums are kept in the accumulation type.
+template <Real T, Device D>
+Tensor<T, D> matmul(const Tensor<T, D>& a, const Tensor<T, D>& b, MatmulSpec spec = {}) {
+  require((a.rank() == 2 || a.rank() == 3) && a.rank() == b.rank(), "matmul: given shapes ", a.shape(), " and ",
+          b.shape(), ", wanted two matrices or two batches of matrices");
+  Index const m = a.dim(spec.transpose_a ? -1 : -2), k = a.dim(spec.transpose_a ? -2 : -1);
+  Index const n = b.dim(spec.transpose_b ? -2 : -1), k_of_b = b.dim(spec.transpose_b ? -1 : -2);
+  Index const batch = a.rank() == 3 ? a.dim(0) : 1;
+  require(k == k_of_b && (a.rank() == 2 || b.dim(0) == batch), "matmul: given shapes ", a.shape(), " and ", b.shape(),
+          ", whose inner or batch extents differ");
+  Tensor<T, D> out(a.rank() == 3 ? Shape{batch, m, n} : Shape{m, n});
+  for (Index i = 0; i < batch; ++i) {
+    auto p = detail::matmul_problem(a.data() + i * m * k, b.data() + i * k * n, m, n, k, spec);
+    p.out = out.data() + i * m * n;
+    cpu::matmul(p);
+  }
+  return out;
+}
+
+/// x (..., in) times weight (in, out) plus bias (out), plus `residual` (..., out); bias and residual may be undefined.
+template <Real T, Device D>
+Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Tensor<accumulate_t<T>, D>& bias = {},
+                    const Tensor<T, D>& residual = {}) {
+  require(weight.rank() == 2 && x.rank() >= 1 && x.dim(-1) == weight.dim(0), "linear: given x ", x.shape(),
+          " and weight ", weight.shape(), ", wanted x (..., in) and weight (in, out)");
+  Index const in = weight.dim(0), out = weight.dim(1);
+  require(!bias.defined() || bias.shape() == Shape{out}, "linear: given bias ", bias.shape(), ", wanted (", out, ")");
+  Tensor<T, D> y(x.shape().with(-1, out));
+  require(!residual.defined() || residual.shape() == y.shape(), "linear: given residual ", residual.shape(),
+          ", wanted ", y.shape());
+  auto p = detail::matmul_problem(x.data(), weight.data(), x.size() / std::max<Index>(1, in), out, in, {});
+  p.out = y.data();
+  p.bias = bias.defined() ? bias.data() : nullptr;
+  p.residual = residual.defined() ? residual.data() : nullptr;
+  cpu::matmul(p);
+  return y;
+}
+
+/// Gradient of `linear` with respect to x: dy (..., out) times weight transposed.
+template <Real T, Device D>
+Tensor<T, D> linear_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& weight) {
+  Index const in = weight.dim(0), out = weight.dim(1);
+  require(dy.dim(-1) == out, "linear_backward_input: given dy ", dy.shape(), " and weight ", weight.shape());
+  Tensor<T, D> dx(dy.shape().with(-1, in));
+  auto p = detail::matmul_problem(dy.data(), weight.data(), dy.size() / std::max<Index>(1, out), in, out,
+                                  {.transpose_b = true});
+  p.out = dx.data();
+  cpu::matmul(p);
+  return dx;
+}
+
+/// Gradient of `linear` with respect to the weight, (in, out), in the accumulation type.
+template <Real T, Device D>
+Tensor<accumulate_t<T>, D> linear_backward_weight(const Tensor<T, D>& dy, const Tensor<T, D>& x) {
+  Index const in = x.dim(-1), out = dy.dim(-1), rows = x.size() / std::max<Index>(1, in);
+  require(dy.size() == rows * out, "linear_backward_weight: given dy ", dy.shape(), " and x ", x.shape());
+  Tensor<accumulate_t<T>, D> dw({in, out});
+  auto p = detail::matmul_problem(x.data(), dy.data(), in, out, rows, {.transpose_a = true});
+  p.full = dw.data();
+  cpu::matmul(p);
+  return dw;
+}
+
+}  // namespace stipple::ops
