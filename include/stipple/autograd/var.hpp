@@ -31,6 +31,8 @@ class Node {
   virtual void propagate() {}
   /// Appends the nodes this one hands gradients to.
   virtual void inputs(std::vector<Node*>&) const {}
+  /// Moves out the links that `inputs` lists; for `release_chain`.
+  virtual void give_up_inputs(std::vector<std::shared_ptr<Node>>&) {}
 
   std::uint64_t order() const { return order_; }
   bool visited = false;  ///< belongs to the traversal of `run_backward`
@@ -42,6 +44,16 @@ class Node {
   }
   std::uint64_t order_;
 };
+
+/// Frees the nodes that nothing else holds, one after the other: left to their destructors, a chain of operations
+/// longer than the stack is deep would overflow it.
+inline void release_chain(std::vector<std::shared_ptr<Node>>& nodes) {
+  while (!nodes.empty()) {
+    auto const node = std::move(nodes.back());
+    nodes.pop_back();
+    if (node.use_count() == 1) node->give_up_inputs(nodes);
+  }
+}
 
 /// Receives the gradient of a value of type T. A leaf sums it in `total`, in the accumulation type; an intermediate
 /// value keeps it in T until `propagate`.
@@ -178,6 +190,11 @@ template <Real T, Device D, class Rule, class... Inputs>
 class Recorded final : public Sink<T, D> {
  public:
   Recorded(Rule rule, std::shared_ptr<Inputs>... inputs) : rule_(std::move(rule)), inputs_(std::move(inputs)...) {}
+  ~Recorded() override {
+    std::vector<std::shared_ptr<Node>> nodes;
+    give_up_inputs(nodes);
+    release_chain(nodes);
+  }
 
   void propagate() override {
     if (!this->gradient.defined()) return;
@@ -189,6 +206,9 @@ class Recorded final : public Sink<T, D> {
   }
   void inputs(std::vector<Node*>& out) const override {
     std::apply([&](auto const&... input) { ((input ? out.push_back(input.get()) : void()), ...); }, inputs_);
+  }
+  void give_up_inputs(std::vector<std::shared_ptr<Node>>& out) override {
+    std::apply([&](auto&... input) { ((input ? out.push_back(std::move(input)) : void()), ...); }, inputs_);
   }
 
  private:
@@ -208,6 +228,11 @@ class RecordedMany final : public Sink<T, D> {
   RecordedMany(Rule rule, const std::vector<Var<T, D>>& inputs) : rule_(std::move(rule)) {
     for (auto const& input : inputs) inputs_.push_back(input.sink());
   }
+  ~RecordedMany() override {
+    std::vector<std::shared_ptr<Node>> nodes;
+    give_up_inputs(nodes);
+    release_chain(nodes);
+  }
   void propagate() override {
     if (!this->gradient.defined()) return;
     require(rule_.has_value(), "backward: the tape of this value was used up by an earlier backward");
@@ -220,6 +245,10 @@ class RecordedMany final : public Sink<T, D> {
   void inputs(std::vector<Node*>& out) const override {
     for (auto const& input : inputs_)
       if (input) out.push_back(input.get());
+  }
+  void give_up_inputs(std::vector<std::shared_ptr<Node>>& out) override {
+    for (auto& input : inputs_)
+      if (input) out.push_back(std::move(input));
   }
 
  private:

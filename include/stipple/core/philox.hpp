@@ -29,8 +29,8 @@ constexpr PhiloxWords philox(PhiloxWords c, std::uint32_t key0, std::uint32_t ke
 /// Uniform in [0, 1): the upper 24 bits.
 constexpr float uniform_from_word(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
 
-/// Two independent standard normals from two words, by Box and Muller 1958. Uses u = (word + 1) 2^-32 in (0, 1], so
-/// that the logarithm is finite; the largest magnitude is 6.66.
+/// Two independent standard normals from two words, by Box and Muller 1958. Uses u = (w + 1) 2^-24 in (0, 1] with
+/// the upper 24 bits w of the first, so that the logarithm is finite; the largest magnitude is 5.77.
 inline std::array<float, 2> normals_from_words(std::uint32_t first, std::uint32_t second) {
   // ln u = e ln 2 + 2 atanh((m - 1) / (m + 1)) with u = m 2^e, m in [sqrt(1/2), sqrt 2).
   float const u = (static_cast<float>(first >> 8) + 1.0f) * 0x1p-24f;

@@ -95,10 +95,12 @@ inline Tensor<float> Rng::uniform(Shape shape, float low, float high, Purpose pu
   Tensor<float> out(shape);
   DrawKey const key(seed_, purpose, next_draw());
   Index const n = detail::row_size(shape);
+  float const last = std::nextafter(high, low);  // rounding must not reach `high`
   detail::for_each_row(detail::row_count(shape), n, [&, data = out.data()](Index i) {
     for (Index j = 0; j < n; ++j) {
       auto const w = key.words(first_sample + static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(j) / 4);
-      data[i * n + j] = std::fmaf(uniform_from_word(w[static_cast<std::size_t>(j % 4)]), high - low, low);
+      float const u = std::fmaf(uniform_from_word(w[static_cast<std::size_t>(j % 4)]), high - low, low);
+      data[i * n + j] = u < high ? u : last;
     }
   });
   return out;
