@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# usage: get_data.sh SCRIPT
+# get-data takes what is right, from a folder and from a file: address, and refuses what is damaged or missing.
+set -euo pipefail
+script=$1
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+failed=0
+wanted() { echo "wanted $*" && failed=1; }
+refuses() {  # refuses TEXT COMMAND...: it fails, says TEXT, and leaves no file behind
+  local text=$1 output
+  shift
+  if output=$("$@" 2>&1); then wanted "a failure of: $*"; fi
+  [[ $output == *"$text"* ]] || wanted "\"$text\" in: $output"
+  [[ -z $(find "$scratch/out" -type f 2>/dev/null) ]] || wanted "nothing left in the folder"
+}
+four_files() { [[ $(find "$1" -type f -name '*-ubyte' | wc -l) == 4 ]] || wanted "four files in $1"; }
+
+# A public address that refuses at once stands in for the mirrors.
+nowhere=http://127.0.0.1:9
+mnist_source=$(realpath -m "${STIPPLE_DATA:-$scratch}/mnist")
+fashion_source=/usr/share/datasets/fashion-mnist
+export STIPPLE_MNIST_URL=$nowhere STIPPLE_FASHION_MNIST_URL=$nowhere STIPPLE_DATA=
+
+refuses "STIPPLE_MNIST_URL=ADDRESS" "$script" mnist --dir "$scratch/out"
+refuses "wanted mnist or fashion-mnist" "$script" cifar --dir "$scratch/out"
+refuses "wants a folder" "$script" mnist --dir
+
+mkdir -p "$scratch/damaged/mnist"
+for name in train-images-idx3 train-labels-idx1 t10k-images-idx3 t10k-labels-idx1; do
+  echo "not the data" | gzip >"$scratch/damaged/mnist/$name-ubyte.gz"
+done
+refuses "has not the checksum" env STIPPLE_DATA="$scratch/damaged" "$script" mnist --dir "$scratch/out"
+refuses "has not the checksum" env STIPPLE_MNIST_URL="file://$scratch/damaged/mnist" "$script" mnist --dir "$scratch/out"
+for file in "$scratch"/damaged/mnist/*; do echo "not packed" >"$file"; done
+refuses "is no gzip file" env STIPPLE_DATA="$scratch/damaged" "$script" mnist --dir "$scratch/out"
+touch "$scratch/file"
+refuses "another" "$script" mnist --dir "$scratch/file"
+
+if [[ -d $fashion_source ]]; then
+  [[ $("$script" fashion-mnist --dir "$scratch/fashion") == "$scratch/fashion/fashion-mnist" ]] || wanted "the folder's name"
+  four_files "$scratch/fashion/fashion-mnist"
+  echo damage >>"$scratch/fashion/fashion-mnist/t10k-labels-idx1-ubyte"
+  "$script" fashion-mnist --dir "$scratch/fashion" >/dev/null
+  [[ $(stat -c %s "$scratch/fashion/fashion-mnist/t10k-labels-idx1-ubyte") == 10008 ]] || wanted "the damage mended"
+fi
+if [[ -d $mnist_source ]]; then
+  STIPPLE_MNIST_URL=file://$mnist_source "$script" mnist --dir "$scratch/by_address" >/dev/null
+  four_files "$scratch/by_address/mnist"
+  STIPPLE_DATA=$(dirname "$mnist_source") "$script" mnist --dir "$scratch/by_folder" >/dev/null
+  four_files "$scratch/by_folder/mnist"
+fi
+exit $failed
