@@ -60,7 +60,7 @@ TEST_CASE("neighbouring normals are uncorrelated, within and between samples", "
   }
 }
 
-TEST_CASE("uniforms fill [low, high) evenly", "[rng]") {
+TEST_CASE("uniforms fill the range from low to high evenly", "[rng]") {
   auto const x = Rng(2).uniform({100, 1001}, -3, 5);
   CHECK(kolmogorov_smirnov(x, [](double v) { return (v + 3) / 8; }) < 1.95);
   for (float v : x.span()) REQUIRE((v >= -3 && v < 5));

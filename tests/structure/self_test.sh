@@ -55,4 +55,12 @@ reports "wanted benchmarks/ops/c.cpp" "${stems[@]}"
 touch "$tree/benchmarks/ops/c.cpp"
 "${stems[@]}" || { echo "a complete stem is refused"; failed=1; }
 
+names=(bash "$here/names.sh" "$tree")
+for name in 'low to [0, 1)' 'a;b' 'f(*)' '~x' 'a\\b'; do
+  echo "TEST_CASE(\"$name\") {}" >"$tree/tests/ops/c.cpp"
+  reports "the names above hold one of" "${names[@]}"
+done
+echo 'TEST_CASE("Shape: a, b (and c)", "[tag]") {}' >"$tree/tests/ops/c.cpp"
+"${names[@]}" || { echo "an orderly name is refused"; failed=1; }
+
 exit $failed
