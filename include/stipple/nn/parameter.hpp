@@ -16,7 +16,7 @@ enum class Layout {
   plain,           ///< the same in both
   linear,          ///< (in, out) here, (out, in) in files
   conv,            ///< (kH, kW, in, out) here, (out, in, kH, kW) in files
-  conv_transpose,  ///< (kH, kW, in, out) here, (in, out, kH, kW) in files
+  conv_transpose,  ///< (kH, kW, out, in) here, (in, out, kH, kW) in files: the same permutation as conv
 };
 
 /// A trained tensor. It acts as the Var of its value; its gradient is kept in the accumulation type.

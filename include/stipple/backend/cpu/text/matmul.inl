@@ -30,7 +30,7 @@ void pack_left_transposed(const MatmulJob<T>& j, void* packed, Index begin, Inde
 
 template <class T, class E>
 void pack_right(const MatmulJob<T>& j, void* packed, Index begin, Index end) {
-  pack_panels(j.b, j.k, j.n, j.b_k_stride, j.b_n_stride, static_cast<E*>(packed), begin, end);
+  pack_panels(j.b, j.k, j.n, j.b_k_stride, j.b_n_stride, static_cast<E*>(packed), j.units_b_panel, begin, end);
 }
 
 // Rows [row_begin, row_end), all columns of panels [panel_begin, panel_end), terms [unit_begin, unit_end).
@@ -61,7 +61,7 @@ void matmul_block(const MatmulJob<T>& j, const MatmulBlock& block) {
           finish_row<C, C>(from, static_cast<C*>(block.partial) + at, nullptr, nullptr, nullptr, columns);
         else
           finish_row<T, C>(from, j.out + at, j.bias == nullptr ? nullptr : j.bias + column, nullptr,
-                        j.residual == nullptr ? nullptr : j.residual + at, columns);
+                           j.residual == nullptr ? nullptr : j.residual + at, columns);
       }
       row += rows;
     }

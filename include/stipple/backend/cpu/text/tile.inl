@@ -207,15 +207,16 @@ inline void pack_pairs(const T* first, const T* second, E* to, Index n) {
   }
 }
 
-/// Panels of a right operand B (k, n) given by element strides: unit row r of panel p at to + (p rows + r) 16. A
-/// tail of columns is filled with zero. Panels [begin, end).
+/// Panels [begin, end) of a right operand B (k, n) given by element strides: unit row r of panel p at
+/// to + p panel_stride + r 16. A tail of columns is filled with zero.
 template <class E, class T>
-void pack_panels(const T* b, Index k, Index n, Index k_stride, Index n_stride, E* to, Index begin, Index end) {
+void pack_panels(const T* b, Index k, Index n, Index k_stride, Index n_stride, E* to, Index panel_stride, Index begin,
+                 Index end) {
   constexpr Index per_unit = std::is_same_v<E, Pair> ? 2 : 1;
   Index const rows = units_of<E>(k);
   for (Index p = begin; p < end; ++p) {
     Index const columns = n - p * panel_width < panel_width ? n - p * panel_width : panel_width;
-    E* const panel = to + p * rows * panel_width;
+    E* const panel = to + p * panel_stride;
     for (Index r = 0; r < rows; ++r) {
       const T* const first = b + r * per_unit * k_stride + p * panel_width * n_stride;
       const T* const second = r * per_unit + 1 < k ? first + k_stride : nullptr;

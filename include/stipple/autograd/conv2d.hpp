@@ -1,0 +1,36 @@
+// Gradient of the convolution.
+#pragma once
+
+#include <stipple/autograd/var.hpp>
+#include <stipple/ops/conv2d.hpp>
+
+namespace stipple {
+
+/// What a convolution adds to its result; each may be undefined.
+template <Real T, Device D>
+struct ConvEpilogue {
+  Var<accumulate_t<T>, D> bias;  ///< (O)
+  Var<T, D> addend;              ///< (N, O), at every pixel: a time embedding
+  Var<T, D> residual;            ///< of the result's shape
+};
+
+/// conv(x, weight) + bias + addend + residual. x (N, H, W, C), weight (kH, kW, C / groups, O).
+template <Real T, Device D>
+Var<T, D> conv2d(const Var<T, D>& x, const Var<T, D>& weight, const Conv2dSpec& spec,
+                 const ConvEpilogue<T, D>& e = {}) {
+  return record(ops::conv2d(x.value(), weight.value(), spec, e.bias.value(), e.addend.value(), e.residual.value()),
+                std::tie(x, weight, e.bias, e.addend, e.residual),
+                [x_value = x.value(), w = weight.value(), spec, needs_x = x.requires_grad(),
+                 needs_weight = weight.requires_grad(), needs_bias = e.bias.requires_grad(),
+                 needs_addend = e.addend.requires_grad()](const Tensor<T, D>& dy) {
+                  using Full = Tensor<accumulate_t<T>, D>;
+                  Index const n = dy.dim(0), o = dy.dim(3);
+                  auto addend = needs_addend ? ops::sum_to<T>(dy, Tensor<T, D>(), {n, o}) : Tensor<T, D>();
+                  return std::tuple(needs_x ? ops::conv2d_backward_input(dy, w, x_value.shape(), spec) : Tensor<T, D>(),
+                                    needs_weight ? ops::conv2d_backward_weight(dy, x_value, w.shape(), spec) : Full(),
+                                    needs_bias ? ops::sum_to<accumulate_t<T>>(dy, Tensor<T, D>(), {o}) : Full(),
+                                    std::move(addend), dy);
+                });
+}
+
+}  // namespace stipple

@@ -1,0 +1,24 @@
+// Gradient of the transposed convolution.
+#pragma once
+
+#include <stipple/autograd/var.hpp>
+#include <stipple/ops/conv_transpose2d.hpp>
+
+namespace stipple {
+
+/// Transposed convolution of x (N, h, w, C) with weight (kH, kW, O / groups, C), plus bias (O), which may be undefined.
+template <Real T, Device D>
+Var<T, D> conv_transpose2d(const Var<T, D>& x, const Var<T, D>& weight, const ConvTranspose2dSpec& spec,
+                           const Var<accumulate_t<T>, D>& bias = {}) {
+  return record(ops::conv_transpose2d(x.value(), weight.value(), spec, bias.value()), std::tie(x, weight, bias),
+                [x_value = x.value(), w = weight.value(), spec, needs_x = x.requires_grad(),
+                 needs_weight = weight.requires_grad(), needs_bias = bias.requires_grad()](const Tensor<T, D>& dy) {
+                  using Full = Tensor<accumulate_t<T>, D>;
+                  return std::tuple(
+                      needs_x ? ops::conv_transpose2d_backward_input(dy, w, x_value.shape(), spec) : Tensor<T, D>(),
+                      needs_weight ? ops::conv_transpose2d_backward_weight(dy, x_value, w.shape(), spec) : Full(),
+                      needs_bias ? ops::sum_to<accumulate_t<T>>(dy, Tensor<T, D>(), {dy.dim(3)}) : Full());
+                });
+}
+
+}  // namespace stipple

@@ -1,0 +1,239 @@
+// CPU convolution: forward, with respect to the input (which is also the transposed convolution) and to the weight.
+//
+// All three are register-tiled products on a zero-padded copy of a band of one image, made by the thread that uses it,
+// so no im2col matrix exists. The gradient with respect to the input of a strided convolution is split into
+// stride x stride convolutions, each of which writes every stride-th pixel.
+#pragma once
+
+#include <algorithm>
+
+#include <stipple/backend/cpu/conv_dims.hpp>
+#include <stipple/backend/cpu/depthwise.hpp>
+#include <stipple/backend/cpu/tile.hpp>
+
+namespace stipple::cpu {
+
+/// y = conv(x) [+ bias (o)] [+ addend (n, o) at every pixel] [+ residual (n, oh, ow, o)].
+template <class T>
+void conv2d(const T* x, const T* weight, const compute_t<T>* bias, const T* addend, const T* residual, T* y,
+            const ConvDims& d);
+/// dx from dy; with `bias` (c), the transposed convolution of dy.
+template <class T>
+void conv2d_backward_input(const T* dy, const T* weight, const compute_t<T>* bias, T* dx, const ConvDims& d);
+template <class T>
+void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const ConvDims& d);
+
+}  // namespace stipple::cpu
+
+#if STIPPLE_DEFINE_KERNELS
+
+namespace stipple::cpu {
+
+// One convolution that gathers: output (i, j) of a grid sums taps (a, b) of the source at row
+// i stride + a dilation + top and column j stride + b dilation + left, where the source is spread with zeros.
+template <class T>
+struct ConvGather {
+  const T* source = nullptr;
+  Index n = 0, h = 0, w = 0, source_channels = 0, source_offset = 0, channels = 0;
+  Index stride = 1, dilation = 1, spread = 1, top = 0, left = 0, plane_columns = 0;
+  // Tap (a, b) reads the kernel at (tap_h0 + a tap_h_step, tap_w0 + b tap_w_step); its matrix (channels, outputs) has
+  // these element strides.
+  Index taps_h = 1, taps_w = 1, tap_h0 = 0, tap_h_step = 1, tap_w0 = 0, tap_w_step = 1;
+  const T* weight = nullptr;
+  Index weight_kw = 1, weight_tap = 0, weight_k_stride = 0, weight_n_stride = 0;
+  // Grid point (i, j) is written to pixel (out_top + i out_step, out_left + j out_step).
+  T* out = nullptr;
+  Index grid_h = 0, grid_w = 0, out_h = 0, out_w = 0, out_channels = 0, out_offset = 0, outputs = 0;
+  Index out_top = 0, out_left = 0, out_step = 1;
+  const compute_t<T>* bias = nullptr;
+  const T* addend = nullptr;
+  const T* residual = nullptr;
+};
+
+template <class T>
+struct ConvWeightGradient {
+  ConvGather<T> window;
+  const T* dy = nullptr;
+  Index band_rows = 0, bands_per_image = 0, bands_together = 1;
+};
+
+}  // namespace stipple::cpu
+
+#define STIPPLE_KERNEL_TEXT_BF16
+#define STIPPLE_KERNEL_TEXT <stipple/backend/cpu/text/conv2d.inl>
+#include <stipple/backend/cpu/for_each_isa.hpp>
+
+namespace stipple::cpu {
+
+template <class T>
+Index conv_unit_count(Index numbers) {
+  return uses_pairs<T>() ? (numbers + 1) / 2 : numbers;
+}
+
+// Rows of a band such that its window stays within the second-level cache; a function of the shape alone.
+template <class T>
+Index conv_band_rows(const ConvGather<T>& g, Index grid_rows) {
+  constexpr Index budget = 256 * 1024;
+  Index const row_bytes = g.plane_columns * std::max<Index>(1, g.channels) * static_cast<Index>(sizeof(T)) * g.stride;
+  Index const rows = std::max<Index>(1, (budget / std::max<Index>(1, row_bytes)) - g.taps_h * g.dilation / g.stride);
+  Index const bands = (grid_rows + rows - 1) / rows;
+  return (grid_rows + bands - 1) / bands;
+}
+
+template <class T>
+void conv_gather(ConvGather<T> g) {
+  using C = compute_t<T>;
+  if (g.grid_h <= 0 || g.grid_w <= 0 || g.n == 0 || g.outputs == 0) return;
+  g.plane_columns = (g.grid_w - 1) * g.stride + (g.taps_w - 1) * g.dilation + 1;
+  Index const panels = (g.outputs + panel_width - 1) / panel_width;
+  Index const panel_units = g.taps_h * g.taps_w * conv_unit_count<T>(g.channels) * panel_width;
+  Scratch<C> const packed(panels * panel_units);  // a unit is never larger than a C
+  parallel_for(panels, std::max<Index>(1, 32 * 1024 / std::max<Index>(1, panel_units)), [&](Index begin, Index end) {
+    STIPPLE_CPU_DISPATCH_PRODUCT(T, conv_pack_weights, g, packed.data(), begin, end);
+  });
+  Index const band = conv_band_rows(g, g.grid_h), bands = (g.grid_h + band - 1) / band;
+  // Small images go several to a chunk, so that a chunk is worth handing to a thread.
+  Index const work = band * g.grid_w * g.outputs * panel_units / panel_width;
+  parallel_for(g.n * bands, std::max<Index>(1, 256 * 1024 / std::max<Index>(1, work)), [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      Index const row = i % bands * band;
+      STIPPLE_CPU_DISPATCH_PRODUCT(T, conv_gather_band, g, packed.data(), i / bands, row,
+                                   std::min(g.grid_h, row + band));
+    }
+  });
+}
+
+template <class T>
+void conv2d(const T* x, const T* weight, const compute_t<T>* bias, const T* addend, const T* residual, T* y,
+            const ConvDims& d) {
+  if (d.groups > 1 && d.groups == d.c && d.groups == d.o)
+    return depthwise_conv2d(x, weight, bias, addend, residual, y, d);
+  ConvGather<T> g;
+  g.source = x;
+  g.n = d.n, g.h = d.h, g.w = d.w, g.source_channels = d.c, g.channels = d.c / d.groups;
+  g.stride = d.stride, g.dilation = d.dilation, g.top = g.left = -d.padding;
+  g.taps_h = d.kh, g.taps_w = d.kw, g.weight_kw = d.kw, g.weight_tap = d.c / d.groups * d.o;
+  g.weight_k_stride = d.o, g.weight_n_stride = 1;
+  g.out = y, g.grid_h = g.out_h = d.oh, g.grid_w = g.out_w = d.ow, g.out_channels = d.o, g.outputs = d.o / d.groups;
+  g.bias = bias, g.addend = addend, g.residual = residual;
+  for (Index group = 0; group < d.groups; ++group) {
+    g.source_offset = group * g.channels;
+    g.out_offset = group * g.outputs;
+    g.weight = weight + g.out_offset;
+    conv_gather(g);
+  }
+}
+
+template <class T>
+void conv2d_backward_input(const T* dy, const T* weight, const compute_t<T>* bias, T* dx, const ConvDims& d) {
+  if (d.groups > 1 && d.groups == d.c && d.groups == d.o)
+    return depthwise_conv2d_backward_input(dy, weight, bias, dx, d);
+  ConvGather<T> g;
+  g.source = dy;
+  g.n = d.n, g.h = d.oh, g.w = d.ow, g.source_channels = d.o, g.channels = d.o / d.groups;
+  g.weight_kw = d.kw, g.weight_tap = d.c / d.groups * d.o;
+  g.weight_k_stride = 1, g.weight_n_stride = d.o;
+  g.out = dx, g.out_h = d.h, g.out_w = d.w, g.out_channels = d.c, g.outputs = d.c / d.groups;
+  g.bias = bias;
+  // Input row v receives kernel row k from output row (v + padding - k dilation) / stride where that is whole.
+  bool const phases = d.dilation == 1 && d.stride > 1;
+  Index const steps = phases ? d.stride : 1;
+  g.dilation = phases ? 1 : d.dilation;
+  g.spread = phases ? 1 : d.stride;
+  g.out_step = steps;
+  for (Index group = 0; group < d.groups; ++group) {
+    g.source_offset = group * g.channels;
+    g.out_offset = group * g.outputs;
+    g.weight = weight + g.source_offset;
+    for (Index py = 0; py < steps; ++py) {
+      for (Index px = 0; px < steps; ++px) {
+        // Along one axis: kernel entries k = phase, phase + steps, ... read backwards.
+        auto const axis = [&](Index first_out, Index kernel, Index extent, Index& taps, Index& tap0, Index& step,
+                              Index& start, Index& grid) {
+          Index const phase = phases ? (first_out + d.padding) % steps : 0;
+          taps = phases ? (kernel > phase ? (kernel - phase + steps - 1) / steps : 0) : kernel;
+          tap0 = phases ? phase + steps * (taps - 1) : kernel - 1;
+          step = phases ? -steps : -1;
+          start = phases ? (first_out + d.padding - phase) / steps - (taps - 1) : d.padding - (kernel - 1) * d.dilation;
+          grid = extent > first_out ? (extent - first_out + steps - 1) / steps : 0;
+        };
+        g.out_top = py, g.out_left = px;
+        axis(py, d.kh, d.h, g.taps_h, g.tap_h0, g.tap_h_step, g.top, g.grid_h);
+        axis(px, d.kw, d.w, g.taps_w, g.tap_w0, g.tap_w_step, g.left, g.grid_w);
+        if (g.taps_h == 0 || g.taps_w == 0) {  // no kernel entry reaches these pixels: a tap outside gives the bias
+          g.taps_h = g.taps_w = 1;
+          g.tap_h0 = g.tap_w0 = 0;
+          g.top = -d.oh - g.grid_h;
+        }
+        conv_gather(g);
+      }
+    }
+  }
+}
+
+template <class T>
+void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const ConvDims& d) {
+  using C = compute_t<T>;
+  if (d.groups > 1 && d.groups == d.c && d.groups == d.o) return depthwise_conv2d_backward_weight(x, dy, dw, d);
+  ConvWeightGradient<T> q;
+  ConvGather<T>& g = q.window;
+  g.source = x;
+  g.n = d.n, g.h = d.h, g.w = d.w, g.source_channels = d.c, g.channels = d.c / d.groups;
+  g.stride = d.stride, g.dilation = d.dilation, g.top = g.left = -d.padding;
+  g.taps_h = d.kh, g.taps_w = d.kw;
+  g.grid_h = d.oh, g.grid_w = d.ow, g.out_channels = d.o, g.outputs = d.o / d.groups;
+  // One column more than the taps reach, because a last half pair reads one stride further.
+  g.plane_columns = (g.grid_w - 1) * g.stride + (g.taps_w - 1) * g.dilation + 1 + g.stride;
+  q.dy = dy;
+  Index const rows = g.taps_h * g.taps_w * g.channels, size = rows * g.outputs;
+  std::fill_n(dw, rows * d.o, C(0));
+  if (d.n == 0 || d.oh <= 0 || d.ow <= 0 || size == 0) return;
+  q.band_rows = conv_band_rows(g, g.grid_h);
+  q.bands_per_image = (g.grid_h + q.band_rows - 1) / q.band_rows;
+  q.bands_together = std::clamp<Index>(512 / (q.band_rows * g.grid_w), 1, 16);
+  // A fixed number of partial sums, whatever the number of threads; fewer for large weights.
+  Index const bands = d.n * q.bands_per_image;
+  Index const most = std::clamp<Index>(8 * 1024 * 1024 / size, 2, 8);
+  Index const parts = std::min(most, (bands + q.bands_together - 1) / q.bands_together);
+  Index const part = ((bands + parts - 1) / parts + q.bands_together - 1) / q.bands_together * q.bands_together;
+  Scratch<C> const partial(parts * size);
+  for (Index group = 0; group < d.groups; ++group) {
+    g.source_offset = group * g.channels;
+    g.out_offset = group * g.outputs;
+    parallel_for(parts, 1, [&](Index begin, Index end) {
+      for (Index p = begin; p < end; ++p) {
+        C* const mine = partial.data() + p * size;
+        std::fill_n(mine, size, C(0));
+        if (p * part < bands)
+          STIPPLE_CPU_DISPATCH_PRODUCT(T, conv_weight_gradient, q, mine, p * part, std::min(bands, (p + 1) * part));
+      }
+    });
+    parallel_for(rows, std::max<Index>(1, 16 * 1024 / g.outputs), [&](Index begin, Index end) {
+      for (Index r = begin; r < end; ++r) {
+        C* const to = dw + r * d.o + g.out_offset;
+        for (Index p = 0; p < parts; ++p) {
+          const C* const from = partial.data() + p * size + r * g.outputs;
+          for (Index i = 0; i < g.outputs; ++i) to[i] += from[i];
+        }
+      }
+    });
+  }
+}
+
+}  // namespace stipple::cpu
+
+#endif
+
+#define STIPPLE_INSTANCES(T)                                                                                   \
+  STIPPLE_EXTERN template void stipple::cpu::conv2d<T>(const T*, const T*, const stipple::cpu::compute_t<T>*,  \
+                                                       const T*, const T*, T*, const stipple::cpu::ConvDims&); \
+  STIPPLE_EXTERN template void stipple::cpu::conv2d_backward_input<T>(                                         \
+      const T*, const T*, const stipple::cpu::compute_t<T>*, T*, const stipple::cpu::ConvDims&);               \
+  STIPPLE_EXTERN template void stipple::cpu::conv2d_backward_weight<T>(                                        \
+      const T*, const T*, stipple::cpu::compute_t<T>*, const stipple::cpu::ConvDims&);
+#if STIPPLE_INSTANTIATE_KERNELS
+STIPPLE_INSTANCES(float)
+STIPPLE_INSTANCES(stipple::bf16)
+STIPPLE_INSTANCES(double)
+#endif
+#undef STIPPLE_INSTANCES

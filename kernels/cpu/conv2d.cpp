@@ -1,0 +1,1 @@
+#include <stipple/backend/cpu/conv2d.hpp>
