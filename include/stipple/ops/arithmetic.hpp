@@ -56,12 +56,16 @@ Tensor<T, D> multiply(const Tensor<T, D>& a, const Tensor<U, D>& b) {
 /// a += b without a new tensor.
 template <Real T, Real U, Device D>
 void add_in_place(Tensor<T, D>& a, const Tensor<U, D>& b) {
+  require(a.defined() && b.defined(), "add_in_place: given an empty tensor");
   auto const plan = broadcast_plan("add_in_place", a.shape(), b.shape());
   cpu::arithmetic(cpu::Arithmetic::add, std::as_const(a).data(), b.data(), a.data(), plan);
 }
 /// Gradient of a broadcast operand: sums `g` (times `factor`, when defined) down to `shape`.
 template <Real U, Real T, Device D>
 Tensor<U, D> sum_to(const Tensor<T, D>& g, const Tensor<T, D>& factor, const Shape& shape) {
+  require(g.defined(), "sum_to: given an empty tensor");
+  require(!factor.defined() || factor.shape() == g.shape(), "sum_to: given a factor of shape ", factor.shape(),
+          ", wanted ", g.shape());
   auto const plan = broadcast_plan("sum_to", g.shape(), shape);
   Tensor<U, D> out(shape);
   cpu::sum_broadcast(g.data(), factor.defined() ? factor.data() : nullptr, out.data(), plan);
@@ -70,6 +74,7 @@ Tensor<U, D> sum_to(const Tensor<T, D>& g, const Tensor<T, D>& factor, const Sha
 /// scale * a + shift, elementwise with two numbers.
 template <Real T, Device D>
 Tensor<T, D> affine(const Tensor<T, D>& a, double scale, double shift = 0) {
+  require(a.defined(), "affine: given an empty tensor");
   Tensor<T, D> out(a.shape());
   cpu::affine(a.data(), static_cast<cpu::compute_t<T>>(scale), static_cast<cpu::compute_t<T>>(shift), out.data(),
               a.size());
@@ -78,6 +83,7 @@ Tensor<T, D> affine(const Tensor<T, D>& a, double scale, double shift = 0) {
 /// The same values as another element type (rounded to nearest even for bf16). Shares storage when T is U.
 template <Real T, Real U, Device D>
 Tensor<T, D> cast(const Tensor<U, D>& a) {
+  require(a.defined(), "cast: given an empty tensor");
   if constexpr (std::same_as<T, U>) {
     return a;
   } else {

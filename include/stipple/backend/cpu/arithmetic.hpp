@@ -5,6 +5,7 @@
 
 #include <stipple/backend/cpu/compiled.hpp>
 #include <stipple/backend/cpu/simd.hpp>
+#include <stipple/tensor/tensor.hpp>
 
 namespace stipple::cpu {
 
@@ -38,6 +39,7 @@ inline constexpr Index elementwise_grain = 16 * 1024;
 
 template <class T, class U>
 void arithmetic(Arithmetic kind, const T* a, const U* b, T* out, Broadcast s) {
+  if (s.outer * s.middle * s.inner == 0) return;
   if (s.middle == 1) {
     Index const n = s.outer * s.inner;
     parallel_for(n, elementwise_grain, [=](Index begin, Index end) {
@@ -58,17 +60,29 @@ void arithmetic(Arithmetic kind, const T* a, const U* b, T* out, Broadcast s) {
 
 template <class T, class U>
 void sum_broadcast(const T* g, const T* factor, U* out, Broadcast s) {
-  parallel_for(s.outer, std::max<Index>(1, elementwise_grain / (s.middle * s.inner)), [=](Index begin, Index end) {
-    std::vector<compute_t<T>> partial(s.inner == 1 ? 0 : static_cast<std::size_t>(s.inner));
-    for (Index o = begin; o < end; ++o) {
-      Index const at = o * s.middle * s.inner;
-      const T* const other = factor == nullptr ? nullptr : factor + at;
-      if (s.inner == 1)
-        STIPPLE_CPU_DISPATCH(T, sum_all<T, U>(g + at, other, out + o, s.middle));
-      else
-        STIPPLE_CPU_DISPATCH(T, sum_middle<T, U>(g + at, other, out + o * s.inner, partial.data(), s.middle, s.inner));
+  // The middle is summed in pieces of `rows` rows, and the pieces of one outer index in their order.
+  Index const rows = std::max<Index>(1, elementwise_grain / std::max<Index>(1, s.inner));
+  Index const pieces = (s.middle + rows - 1) / rows, size = std::min(rows, s.middle) * s.inner;
+  Tensor<compute_t<T>> sums({s.outer * pieces, s.inner});
+  parallel_for(s.outer * pieces, std::max<Index>(1, elementwise_grain / std::max<Index>(1, size)),
+               [=, to = sums.data()](Index begin, Index end) {
+                 for (Index p = begin; p < end; ++p) {
+                   Index const row = p % pieces * rows, n = std::min(rows, s.middle - row);
+                   Index const at = (p / pieces * s.middle + row) * s.inner;
+                   const T* const other = factor == nullptr ? nullptr : factor + at;
+                   if (s.inner == 1)
+                     STIPPLE_CPU_DISPATCH(T, sum_column<T>(g + at, other, to + p, n));
+                   else
+                     STIPPLE_CPU_DISPATCH(T, sum_rows<T>(g + at, other, to + p * s.inner, n, s.inner));
+                 }
+               });
+  for (Index o = 0; o < s.outer; ++o) {
+    for (Index i = 0; i < s.inner; ++i) {
+      compute_t<T> total = 0;
+      for (Index p = 0; p < pieces; ++p) total += sums.data()[(o * pieces + p) * s.inner + i];
+      out[o * s.inner + i] = static_cast<U>(total);
     }
-  });
+  }
 }
 
 template <class T>

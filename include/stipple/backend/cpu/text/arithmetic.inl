@@ -87,35 +87,45 @@ void arithmetic_per_sample(Arithmetic kind, const T* a, const U* b, T* out, Inde
   }
 }
 
-// out[i] (+)= sum over the middle of g[m, i] (times a[m, i] when `factor` is given). `partial` holds `inner` sums.
-template <class T, class U>
-void sum_middle(const T* g, const T* factor, U* out, compute_t<T>* partial, Index middle, Index inner) {
+// total[i] = sum over `rows` rows of g[m, i] (times factor[m, i] unless null), for `Count` vectors of columns from i on.
+template <int Count, class T>
+inline void sum_columns(const T* g, const T* factor, compute_t<T>* total, Index rows, Index inner, int lanes) {
   using V = vec_for<T>;
-  for (Index i = 0; i < inner; ++i) partial[i] = 0;
-  for (Index m = 0; m < middle; ++m) {
-    const T* const row = g + m * inner;
-    const T* const other = factor == nullptr ? nullptr : factor + m * inner;
-    for (Index i = 0; i < inner; i += V::width) {
-      int const n = static_cast<int>(inner - i < V::width ? inner - i : V::width);
-      V v = load<V>(row + i, n);
-      if (other != nullptr) v = v * load<V>(other + i, n);
-      store(partial + i, load<V>(partial + i, n) + v, n);
+  V sums[Count];
+  for (int k = 0; k < Count; ++k) sums[k] = all<V>(0);
+  for (Index m = 0; m < rows; ++m) {
+    for (int k = 0; k < Count; ++k) {
+      Index const at = m * inner + k * V::width;
+      V v = Count > 1 ? load<V>(g + at) : load<V>(g + at, lanes);
+      if (factor != nullptr) v = v * (Count > 1 ? load<V>(factor + at) : load<V>(factor + at, lanes));
+      sums[k] = sums[k] + v;
     }
   }
-  for (Index i = 0; i < inner; ++i) out[i] = static_cast<U>(partial[i]);
+  for (int k = 0; k < Count; ++k) store(total + k * V::width, sums[k], Count > 1 ? V::width : lanes);
 }
-// The same with inner = 1: one number from n elements.
-template <class T, class U>
-void sum_all(const T* g, const T* factor, U* out, Index n) {
-  using V = vec_for<T>;
-  V total = all<V>(0);
-  for (Index i = 0; i < n; i += V::width) {
-    int const rest = static_cast<int>(n - i < V::width ? n - i : V::width);
-    V v = load<V>(g + i, rest);
-    if (factor != nullptr) v = v * load<V>(factor + i, rest);
-    total = total + v;
+template <class T>
+void sum_rows(const T* g, const T* factor, compute_t<T>* total, Index rows, Index inner) {
+  constexpr Index width = vec_for<T>::width;
+  Index i = 0;
+  for (; i + 4 * width <= inner; i += 4 * width)
+    sum_columns<4, T>(g + i, factor == nullptr ? nullptr : factor + i, total + i, rows, inner, width);
+  for (; i < inner; i += width) {
+    int const lanes = static_cast<int>(inner - i < width ? inner - i : width);
+    sum_columns<1, T>(g + i, factor == nullptr ? nullptr : factor + i, total + i, rows, inner, lanes);
   }
-  *out = static_cast<U>(sum(total));
+}
+// The same with one column: a number from n elements.
+template <class T>
+void sum_column(const T* g, const T* factor, compute_t<T>* total, Index n) {
+  using V = vec_for<T>;
+  V sums = all<V>(0);
+  for (Index i = 0; i < n; i += V::width) {
+    int const lanes = static_cast<int>(n - i < V::width ? n - i : V::width);
+    V v = load<V>(g + i, lanes);
+    if (factor != nullptr) v = v * load<V>(factor + i, lanes);
+    sums = sums + v;
+  }
+  *total = sum(sums);
 }
 
 // out[i] = scale * a[i] + shift
