@@ -23,7 +23,8 @@ TEMPLATE_TEST_CASE("Tensor: construction from a value and from a list", "", floa
 
   Tensor<TestType> const listed({2, 2}, {TestType(1), TestType(2), TestType(3), TestType(4)});
   CHECK(listed.data()[2] == TestType(3));
-  for (TestType value : Tensor<TestType>::zeros({5}).span()) CHECK(value == TestType(0));
+  auto const zeros = Tensor<TestType>::zeros({5});
+  for (TestType value : zeros.span()) CHECK(value == TestType(0));
   CHECK(reinterpret_cast<std::uintptr_t>(listed.data()) % 64 == 0);
 }
 
