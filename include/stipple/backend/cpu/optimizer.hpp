@@ -1,0 +1,114 @@
+// CPU kernels of the optimisers: updates of a whole parameter arena in one pass, and the norm of a gradient.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include <stipple/backend/cpu/compiled.hpp>
+#include <stipple/backend/cpu/simd.hpp>
+
+namespace stipple::cpu {
+
+/// The arenas of one model, all of one length, which is a multiple of 32 elements. C is float or double.
+template <class C>
+struct OptimizerArrays {
+  C* weights = nullptr;
+  const C* gradients = nullptr;
+  std::array<C*, 3> moments{};  ///< those that the update does not keep are null
+  C* average = nullptr;         ///< moving average of the weights, or null
+  bf16* working = nullptr;      ///< weights rounded to bf16, or null
+};
+
+/// With g = gradient_scale * gradient + l2 w, m <- m + rate1 (g - m) and v <- beta2 v + rate2 g^2:
+/// w <- keep w - step_size m / (root_scale sqrt(v) + epsilon). A third moment keeps the largest v, which then replaces
+/// v in the root.
+template <class C>
+struct AdamUpdate {
+  C gradient_scale = 1, l2 = 0, keep = 1, rate1 = 0, beta2 = 0, rate2 = 0, root_scale = 1, epsilon = 0, step_size = 0;
+  C average_rate = 0;  ///< average += average_rate (w - average)
+};
+
+/// With g = gradient_scale * gradient + l2 w and m <- momentum m + g: w <- w - learning_rate m, or
+/// w - learning_rate (g + momentum m) with `nesterov`. Without moments: w - learning_rate g.
+template <class C>
+struct SgdUpdate {
+  C gradient_scale = 1, l2 = 0, momentum = 0, learning_rate = 0;
+  bool nesterov = false;
+  C average_rate = 0;
+};
+
+template <class C>
+void adam_update(const AdamUpdate<C>& update, const OptimizerArrays<C>& arrays, Index n);
+template <class C>
+void sgd_update(const SgdUpdate<C>& update, const OptimizerArrays<C>& arrays, Index n);
+/// Infinite or NaN if an element is (or, for double, if a square overflows); never otherwise.
+template <class C>
+double sum_of_squares(const C* x, Index n);
+template <class C>
+void scale_in_place(C* x, C factor, Index n);
+
+}  // namespace stipple::cpu
+
+#if STIPPLE_DEFINE_KERNELS
+
+#define STIPPLE_KERNEL_TEXT <stipple/backend/cpu/text/optimizer.inl>
+#include <stipple/backend/cpu/for_each_isa.hpp>
+
+namespace stipple::cpu {
+
+inline constexpr Index optimizer_grain = 16 * 1024;
+
+template <class C>
+void adam_update(const AdamUpdate<C>& update, const OptimizerArrays<C>& arrays, Index n) {
+  parallel_for(n, optimizer_grain,
+               [&](Index begin, Index end) { STIPPLE_CPU_DISPATCH(C, adam_range<C>(update, arrays, begin, end)); });
+}
+
+template <class C>
+void sgd_update(const SgdUpdate<C>& update, const OptimizerArrays<C>& arrays, Index n) {
+  parallel_for(n, optimizer_grain,
+               [&](Index begin, Index end) { STIPPLE_CPU_DISPATCH(C, sgd_range<C>(update, arrays, begin, end)); });
+}
+
+template <class C>
+double sum_of_squares(const C* x, Index n) {
+  std::vector<double> parts(static_cast<std::size_t>((n + optimizer_grain - 1) / optimizer_grain));
+  parallel_for(n, optimizer_grain, [&](Index begin, Index end) {
+    C part = 0;
+    STIPPLE_CPU_DISPATCH(C, sum_of_squares_range<C>(x + begin, end - begin, &part));
+    auto total = static_cast<double>(part);
+    // In float the squares of very large or small numbers leave the range; those chunks are summed in double.
+    if (!(total > 1e-20 && total < 1e37)) {
+      total = 0;
+      for (Index i = begin; i < end; ++i) total += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    }
+    parts[static_cast<std::size_t>(begin / optimizer_grain)] = total;
+  });
+  double total = 0;
+  for (double const part : parts) total += part;
+  return total;
+}
+
+template <class C>
+void scale_in_place(C* x, C factor, Index n) {
+  parallel_for(n, optimizer_grain, [=](Index begin, Index end) {
+    STIPPLE_CPU_DISPATCH(C, scale_range<C>(x + begin, factor, end - begin));
+  });
+}
+
+}  // namespace stipple::cpu
+
+#endif
+
+#if STIPPLE_INSTANTIATE_KERNELS
+#define STIPPLE_INSTANCES(C)                                                                                          \
+  STIPPLE_EXTERN template void stipple::cpu::adam_update<C>(const stipple::cpu::AdamUpdate<C>&,                       \
+                                                            const stipple::cpu::OptimizerArrays<C>&, stipple::Index); \
+  STIPPLE_EXTERN template void stipple::cpu::sgd_update<C>(const stipple::cpu::SgdUpdate<C>&,                         \
+                                                           const stipple::cpu::OptimizerArrays<C>&, stipple::Index);  \
+  STIPPLE_EXTERN template double stipple::cpu::sum_of_squares<C>(const C*, stipple::Index);                           \
+  STIPPLE_EXTERN template void stipple::cpu::scale_in_place<C>(C*, C, stipple::Index);
+STIPPLE_INSTANCES(float)
+STIPPLE_INSTANCES(double)
+#undef STIPPLE_INSTANCES
+#endif

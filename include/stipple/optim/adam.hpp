@@ -1,0 +1,87 @@
+// Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), in PyTorch's form.
+#pragma once
+
+#include <cmath>
+
+#include <stipple/optim/step.hpp>
+
+namespace stipple {
+
+struct AdamConfig {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0;  ///< added to the gradient, times the weight
+  bool amsgrad = false;     ///< Reddi et al. 2018
+};
+
+struct AdamWConfig {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 1e-2;  ///< shrinks the weights by learning_rate * weight_decay, apart from the gradient
+  bool amsgrad = false;
+};
+
+namespace detail {
+
+// `l2` is added to the gradient times the weight, `shrink` times the learning rate taken off the weight.
+template <class Net, class Config>
+double adam_step(Model<Net>& model, const char* name, const Config& config, double l2, double shrink,
+                 const StepOptions& options) {
+  check_setting(name, "learning_rate", config.learning_rate * options.learning_rate_factor);
+  check_setting(name, "beta1", config.beta1, 1);
+  check_setting(name, "beta2", config.beta2, 1);
+  check_setting(name, "epsilon", config.epsilon);
+  check_setting(name, "weight_decay", config.weight_decay);
+  return optimizer_step(model, config.amsgrad ? "adam_amsgrad" : "adam", config.amsgrad ? 3 : 2, options,
+                        [&]<class C>(const cpu::OptimizerArrays<C>& arrays, Index n, auto const& state,
+                                     double gradient_scale, double average_rate) {
+                          double const rate = config.learning_rate * options.learning_rate_factor;
+                          auto const t = static_cast<double>(state.steps);
+                          cpu::AdamUpdate<C> update;
+                          update.gradient_scale = static_cast<C>(gradient_scale);
+                          update.l2 = static_cast<C>(l2);
+                          update.keep = static_cast<C>(1 - rate * shrink);
+                          update.rate1 = static_cast<C>(1 - config.beta1);
+                          update.beta2 = static_cast<C>(config.beta2);
+                          update.rate2 = static_cast<C>(1 - config.beta2);
+                          update.root_scale = static_cast<C>(1 / std::sqrt(1 - std::pow(config.beta2, t)));
+                          update.epsilon = static_cast<C>(config.epsilon);
+                          update.step_size = static_cast<C>(rate / (1 - std::pow(config.beta1, t)));
+                          update.average_rate = static_cast<C>(average_rate);
+                          cpu::adam_update(update, arrays, n);
+                        });
+}
+
+}  // namespace detail
+
+/// Adam: m <- beta1 m + (1 - beta1) g, v <- beta2 v + (1 - beta2) g^2,
+/// w <- w - learning_rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon).
+struct Adam {
+  static constexpr const char* name = "adam";
+  AdamConfig config;
+
+  /// Updates all weights from the gradients, clipped first if `max_norm` says so; moments and step count are kept in
+  /// the model. Returns the gradient's norm if there is a `max_norm`, else 0. Throws Error on settings out of range.
+  template <class Net>
+  double step(Model<Net>& model, const StepOptions& options = {}) const {
+    return detail::adam_step(model, name, config, config.weight_decay, 0, options);
+  }
+};
+
+/// Adam with weight decay apart from the gradient.
+struct AdamW {
+  static constexpr const char* name = "adamw";
+  AdamWConfig config;
+
+  /// See Adam::step.
+  template <class Net>
+  double step(Model<Net>& model, const StepOptions& options = {}) const {
+    return detail::adam_step(model, name, config, 0, config.weight_decay, options);
+  }
+};
+
+}  // namespace stipple

@@ -1,0 +1,56 @@
+// What the steps of all optimisers have in common.
+#pragma once
+
+#include <limits>
+#include <string>
+
+#include <stipple/optim/clip.hpp>
+
+namespace stipple {
+
+/// Options of one optimiser step.
+struct StepOptions {
+  double learning_rate_factor = 1;  ///< from a schedule
+  /// Gradients are scaled down to this norm, as by `clip_grad_norm`.
+  double max_norm = std::numeric_limits<double>::infinity();
+};
+
+namespace detail {
+
+/// One step of optimiser `kind`: `apply(arrays, n, state, gradient_scale, average_rate)` updates the arenas. The step
+/// leaves the gradients used up. Returns the norm of the gradient if it was asked for by `max_norm`, 0 otherwise.
+template <class Net, class Apply>
+double optimizer_step(Model<Net>& model, const std::string& kind, std::size_t moments, const StepOptions& options,
+                      const Apply& apply) {
+  bool const clips = options.max_norm != std::numeric_limits<double>::infinity();
+  double const norm = clips ? gradient_norm(model) : 0;
+  double const gradient_scale = clips ? clip_factor(norm, options.max_norm) : 1;
+
+  cpu::OptimizerArrays<typename Model<Net>::master> arrays;
+  auto& state = model.optimizer_state(kind, moments);
+  for (std::size_t i = 0; i < moments; ++i) arrays.moments[i] = state.moments[i].data();
+  arrays.weights = model.weights().data();
+  arrays.gradients = std::as_const(model.gradients()).data();
+  if constexpr (Model<Net>::has_working) arrays.working = model.working_weights().data();
+  double average_rate = 0;
+  if (model.has_ema()) {
+    auto& average = model.ema_state();
+    arrays.average = average.weights.data();
+    average_rate = 1 - average.settings.decay_at(average.updates++);
+  }
+  ++state.steps;
+  apply(arrays, model.weights().size(), state, gradient_scale, average_rate);
+  model.zero_grad();
+  return norm;
+}
+
+/// Throws Error unless low <= value, and value < high where there is a bound.
+inline void check_setting(const char* optimizer, const char* name, double value,
+                          double high = std::numeric_limits<double>::infinity()) {
+  require(value >= 0 && value < high, optimizer, ": given ", name, " ", value, ", wanted 0 <= ", name,
+          high < std::numeric_limits<double>::infinity() ? " < 1" : "");
+}
+
+}  // namespace detail
+
+}  // namespace stipple
