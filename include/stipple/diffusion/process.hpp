@@ -1,0 +1,120 @@
+// The forward process, and what a network may predict about it.
+#pragma once
+
+#include <cstdint>
+
+#include <stipple/backend/cpu/diffusion_update.hpp>
+#include <stipple/diffusion/schedule.hpp>
+#include <stipple/tensor/tensor.hpp>
+
+namespace stipple {
+
+/// What the network's output stands for, given x_t = sqrt(abar) x_0 + sqrt(1 - abar) epsilon.
+enum class Prediction {
+  epsilon,  ///< the noise (Ho et al. 2020)
+  x0,       ///< the data; "sample" in diffusers
+  v,        ///< sqrt(abar) epsilon - sqrt(1 - abar) x_0 (Salimans and Ho 2022)
+};
+
+inline std::string to_text(Prediction prediction) {
+  return prediction == Prediction::epsilon ? "epsilon" : prediction == Prediction::x0 ? "x0" : "v";
+}
+
+/// a x + b y, as two weights.
+struct LinearForm {
+  double a = 0, b = 0;
+};
+
+/// x_0 as a x_t + b prediction, where x_t = alpha x_0 + sigma epsilon. Throws for a predicted noise where alpha is 0.
+inline LinearForm x0_form(Prediction prediction, double alpha, double sigma) {
+  if (prediction == Prediction::x0) return {0, 1};
+  if (prediction == Prediction::v) return {alpha, -sigma};
+  require(alpha > 0, "prediction epsilon: nothing of the data is left at this timestep (abar = 0), wanted v or x0");
+  return {1 / alpha, -sigma / alpha};
+}
+/// epsilon as a x_t + b prediction. Throws for a predicted x_0 where sigma is 0.
+inline LinearForm epsilon_form(Prediction prediction, double alpha, double sigma) {
+  if (prediction == Prediction::epsilon) return {0, 1};
+  if (prediction == Prediction::v) return {sigma, alpha};
+  require(sigma > 0, "prediction x0: there is no noise at this timestep");
+  return {1 / sigma, -alpha / sigma};
+}
+/// What a network is trained to predict, as a x_0 + b epsilon.
+inline LinearForm target_form(Prediction prediction, double alpha, double sigma) {
+  if (prediction == Prediction::epsilon) return {0, 1};
+  if (prediction == Prediction::x0) return {1, 0};
+  return {-sigma, alpha};
+}
+
+namespace detail {
+
+// out[i] = a x[i] + b y[i], where `form(alpha, sigma)` gives a and b for the timestep of sample i.
+template <Real T, Real S, class Form>
+Tensor<T> mix_samples(const char* name, const Schedule& schedule, const Tensor<S>& x, const Tensor<std::int32_t>& t,
+                      const Tensor<S>& y, const Form& form) {
+  require(x.defined() && x.rank() >= 1 && x.shape() == y.shape(), name, ": given shapes ", x.shape(), " and ",
+          y.shape(), ", wanted the same with samples along the first axis");
+  require(t.rank() == 1 && t.dim(0) == x.dim(0), name, ": given timesteps of shape ", t.shape(), " for ", x.dim(0),
+          " samples, wanted one each");
+  Tensor<S> a(t.shape()), b(t.shape());
+  for (Index i = 0; i < t.size(); ++i) {
+    std::int32_t const step = t.data()[i];
+    require(step >= 0 && step < schedule.num_train_timesteps(), name, ": given timestep ", step,
+            ", wanted one of 0 to ", schedule.num_train_timesteps() - 1);
+    auto const at = static_cast<std::size_t>(step);
+    LinearForm const weights = form(schedule.sqrt_alphas_cumprod[at], schedule.sqrt_one_minus_alphas_cumprod[at]);
+    a.data()[i] = static_cast<S>(weights.a);
+    b.data()[i] = static_cast<S>(weights.b);
+  }
+  Tensor<T> out(x.shape());
+  cpu::mix_rows(std::as_const(a).data(), x.data(), std::as_const(b).data(), y.data(), out.data(), x.dim(0),
+                x.shape().count(1, x.rank()));
+  return out;
+}
+
+}  // namespace detail
+
+/// x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise (Ho et al. 2020, eq. 4), one timestep t (N) a sample, as elements
+/// of type T. `x0` and `noise` are (N, ...).
+template <Real T = float, Real S>
+Tensor<T> q_sample(const Schedule& schedule, const Tensor<S>& x0, const Tensor<std::int32_t>& t,
+                   const Tensor<S>& noise) {
+  return detail::mix_samples<T>("q_sample", schedule, x0, t, noise, [](double alpha, double sigma) {
+    return LinearForm{alpha, sigma};
+  });
+}
+
+/// What a network of this kind is to predict for q_sample(schedule, x0, t, noise).
+template <Real S>
+Tensor<S> prediction_target(const Schedule& schedule, Prediction prediction, const Tensor<S>& x0,
+                            const Tensor<std::int32_t>& t, const Tensor<S>& noise) {
+  if (prediction == Prediction::epsilon) return noise;
+  if (prediction == Prediction::x0) return x0;
+  return detail::mix_samples<S>("prediction_target", schedule, x0, t, noise,
+                                [=](double alpha, double sigma) { return target_form(prediction, alpha, sigma); });
+}
+
+/// v = sqrt(abar_t) noise - sqrt(1 - abar_t) x_0 (Salimans and Ho 2022, section 4).
+template <Real S>
+Tensor<S> velocity(const Schedule& schedule, const Tensor<S>& x0, const Tensor<std::int32_t>& t,
+                   const Tensor<S>& noise) {
+  return prediction_target(schedule, Prediction::v, x0, t, noise);
+}
+
+/// The x_0 that a prediction at x_t implies.
+template <Real S>
+Tensor<S> predicted_x0(const Schedule& schedule, Prediction kind, const Tensor<S>& x_t, const Tensor<std::int32_t>& t,
+                       const Tensor<S>& prediction) {
+  return detail::mix_samples<S>("predicted_x0", schedule, x_t, t, prediction,
+                                [=](double alpha, double sigma) { return x0_form(kind, alpha, sigma); });
+}
+
+/// The noise that a prediction at x_t implies.
+template <Real S>
+Tensor<S> predicted_epsilon(const Schedule& schedule, Prediction kind, const Tensor<S>& x_t,
+                            const Tensor<std::int32_t>& t, const Tensor<S>& prediction) {
+  return detail::mix_samples<S>("predicted_epsilon", schedule, x_t, t, prediction,
+                                [=](double alpha, double sigma) { return epsilon_form(kind, alpha, sigma); });
+}
+
+}  // namespace stipple
