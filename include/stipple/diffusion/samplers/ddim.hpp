@@ -1,0 +1,96 @@
+// The DDIM sampler: few steps with the network of DDPM, deterministic with eta = 0.
+#pragma once
+
+#include <stipple/diffusion/samplers/sampling.hpp>
+
+namespace stipple {
+
+struct DdimOptions {
+  int steps = 0;                       ///< number of timesteps; 0 for all of training's
+  std::vector<int> timesteps{};        ///< or the falling list itself
+  Spacing spacing = Spacing::leading;  ///< how `steps` are spread
+  int steps_offset = 0;                ///< see Schedule::timesteps
+  double eta = 0;                      ///< 0: deterministic; 1: the noise of DDPM's posterior
+  Prediction prediction = Prediction::epsilon;
+  bool clip_sample = false;  ///< bounds the predicted x0 to [-clip_range, clip_range]
+  double clip_range = 1;
+  bool thresholding = false;  ///< dynamic thresholding of x0 (Saharia et al. 2022); replaces clip_sample
+  double dynamic_thresholding_ratio = 0.995;
+  double sample_max_value = 1;
+  std::uint64_t first_sample = 0;  ///< index of the first sample, for runs that share out a batch
+  SamplerCallback callback{};
+};
+
+/// sigma_t of Song et al. 2021, eq. 16.
+inline double ddim_sigma(double eta, double abar, double abar_previous) {
+  return eta * std::sqrt((1 - abar_previous) / (1 - abar)) * std::sqrt(1 - abar / abar_previous);
+}
+
+namespace detail {
+
+/// sqrt(abar_previous) x0 + sqrt(1 - abar_previous - sigma^2) eps + sigma z (Song et al. 2021, eq. 12).
+inline StepWeights ddim_weights(Prediction prediction, double abar, double abar_previous, double sigma) {
+  double const alpha_now = std::sqrt(abar), sigma_now = std::sqrt(1 - abar);
+  double const direction = std::sqrt(std::max(0.0, 1 - abar_previous - sigma * sigma));
+  LinearForm const eps = epsilon_form(prediction, alpha_now, sigma_now);
+  StepWeights w;
+  w.x0_form = x0_form(prediction, alpha_now, sigma_now);
+  w.x0 = std::sqrt(abar_previous);
+  w.x = direction * eps.a;
+  w.prediction = direction * eps.b;
+  w.extra[0] = sigma;
+  return w;
+}
+
+// For runs that draw nothing.
+struct NoNoise {};
+
+}  // namespace detail
+
+/// DDIM (Song et al. 2021, eq. 12 and 16): from x_T (N, ...), standard normals, to x_0. `f` is a denoiser or a network.
+///
+/// Steps go from each listed timestep to the next, and from the last to the data (abar = 1), where sigma is 0.
+/// `noise`, an Rng or a source of normals (step, shape) -> Tensor<S>, is drawn from where sigma > 0; see sample_ddpm.
+/// Throws for bad options, a start without samples, and a denoiser that returns another shape.
+template <Real S, class F, class Noise>
+Tensor<S> sample_ddim(const F& f, const Tensor<S>& x_T, const Schedule& schedule, Noise&& noise,
+                      const DdimOptions& options) {
+  constexpr const char* name = "sample_ddim";
+  detail::check_start(name, x_T);
+  detail::X0Bound const bound(name, options);
+  require(options.eta >= 0 && options.eta <= 1, name, ": given eta ", options.eta, ", wanted 0 to 1");
+  auto const timesteps = detail::chosen_timesteps(name, schedule, options, [&](int steps) {
+    return schedule.timesteps(steps, options.spacing, options.steps_offset);
+  });
+  auto const& eps = detail::as_denoiser<S>(f);
+  Tensor<S> x = x_T;
+  for (std::size_t i = 0; i < timesteps.size(); ++i) {
+    int const t = timesteps[i];
+    double const abar = schedule.alpha_bar(t);
+    double const abar_previous = i + 1 == timesteps.size() ? 1 : schedule.alpha_bar(timesteps[i + 1]);
+    double const sigma = ddim_sigma(options.eta, abar, abar_previous);
+    auto const prediction = detail::predict(name, eps, x, t);
+    Tensor<S> z;
+    std::vector<const Tensor<S>*> extras;
+    if constexpr (!std::same_as<std::remove_cvref_t<Noise>, detail::NoNoise>) {
+      if (sigma > 0) {
+        z = detail::step_noise<S>(name, noise, static_cast<int>(i), x.shape(), options.first_sample);
+        extras.push_back(&z);
+      }
+    }
+    auto const weights = detail::ddim_weights(options.prediction, abar, abar_previous, sigma);
+    auto const now = detail::step(weights, bound, x, prediction, extras, static_cast<bool>(options.callback));
+    x = now.x;
+    if (!detail::report(options.callback, i, timesteps.size(), t, now)) break;
+  }
+  return x;
+}
+
+/// The same without randomness: throws unless eta is 0.
+template <Real S, class F>
+Tensor<S> sample_ddim(const F& f, const Tensor<S>& x_T, const Schedule& schedule, const DdimOptions& options = {}) {
+  require(options.eta == 0, "sample_ddim: given eta ", options.eta, " without an Rng, wanted one before the options");
+  return sample_ddim(f, x_T, schedule, detail::NoNoise{}, options);
+}
+
+}  // namespace stipple

@@ -1,0 +1,174 @@
+// Samplers against diffusers' schedulers: tests/reference/schedulers.
+#include <stipple/diffusion/samplers/ddim.hpp>
+#include <stipple/diffusion/samplers/ddpm.hpp>
+#include <stipple/diffusion/samplers/dpm_solver.hpp>
+
+#include "formulas.hpp"
+#include "reference_ops.hpp"
+
+using namespace stipple;
+
+namespace {
+
+struct Recorded {
+  std::string name;
+  const Json& entry;
+  SafetensorsFile file;
+
+  Recorded(const std::string& scheduler, const Json& json)
+      : name(scheduler), entry(json), file(STIPPLE_TEST_REFERENCE_DIR "/schedulers/" + scheduler + ".safetensors") {}
+
+  const Json& config(const char* key) const { return entry.at("full_config").at(key); }
+  double number(const char* key) const { return config(key).as_number(); }
+  int steps() const { return static_cast<int>(entry.at("num_inference_steps").as_integer()); }
+
+  Schedule schedule() const {
+    BetaRange const range{.num_train_timesteps = static_cast<int>(number("num_train_timesteps")),
+                          .beta_start = number("beta_start"),
+                          .beta_end = number("beta_end")};
+    auto const& kind = config("beta_schedule").as_string();
+    auto const schedule = kind == "linear"          ? linear_schedule(range)
+                          : kind == "scaled_linear" ? scaled_linear_schedule(range)
+                                                    : cosine_schedule({.min_beta = 0, .max_beta = 0.999});
+    return config("rescale_betas_zero_snr").as_bool() ? rescale_zero_terminal_snr(schedule) : schedule;
+  }
+  Prediction prediction() const {
+    auto const& kind = config("prediction_type").as_string();
+    return kind == "epsilon" ? Prediction::epsilon : kind == "sample" ? Prediction::x0 : Prediction::v;
+  }
+  Spacing spacing() const {
+    auto const& kind = config("timestep_spacing").as_string();
+    return kind == "leading" ? Spacing::leading : kind == "trailing" ? Spacing::trailing : Spacing::linspace;
+  }
+  /// Entry i of a stacked tensor, (N, C, H, W), as (N, H, W, C).
+  Tensor<float> image(const std::string& key, Index i) const {
+    auto const all = file.read<float>(key);
+    auto const shape = all.shape();
+    return reference::to_nhwc(all.slice(i, i + 1).reshape({shape[1], shape[2], shape[3], shape[4]}));
+  }
+};
+
+// Sets the fields that all samplers share.
+template <class Options>
+Options common_options(const Recorded& r) {
+  Options o;
+  o.steps = r.steps();
+  o.spacing = r.spacing();
+  o.steps_offset = r.entry.at("full_config").contains("steps_offset") ? static_cast<int>(r.number("steps_offset")) : 0;
+  o.prediction = r.prediction();
+  o.thresholding = r.config("thresholding").as_bool();
+  o.dynamic_thresholding_ratio = r.number("dynamic_thresholding_ratio");
+  o.sample_max_value = r.number("sample_max_value");
+  if (r.entry.at("full_config").contains("clip_sample")) {
+    o.clip_sample = r.config("clip_sample").as_bool();
+    o.clip_range = r.number("clip_sample_range");
+  }
+  return o;
+}
+
+// How far x0 moves when x or the table moves by one unit: 1 / sqrt(abar) for a predicted noise; for Karras' levels,
+// which start from sigma at timestep 0, 1 / sqrt(1 - abar_0).
+double amplification(const Recorded& r, const Schedule& schedule) {
+  double largest = 1;
+  auto const timesteps = r.file.read<std::int32_t>("timesteps");
+  if (r.prediction() == Prediction::epsilon)
+    for (auto const t : timesteps.span()) largest = std::max(largest, 1 / std::sqrt(schedule.alpha_bar(t)));
+  auto const* const karras = r.entry.at("full_config").find("use_karras_sigmas");
+  if (karras != nullptr && karras->as_bool()) largest = std::max(largest, 1 / std::sqrt(1 - schedule.alpha_bar(0)));
+  return largest;
+}
+
+// The largest error of x over a run of `sample(denoiser, x_T, noise, schedule, options)` with the recorded outputs of
+// the network, relative to the largest x. Timesteps must be the recorded ones.
+template <class Options, class Sample>
+double worst_error(const Recorded& r, const Schedule& schedule, Options options, const Sample& sample) {
+  auto const timesteps = r.file.read<std::int64_t>("timesteps");
+  Index calls = 0;
+  auto const denoiser = [&](const Tensor<float>&, const Tensor<float>& t) {
+    CHECK(static_cast<std::int64_t>(t.data()[0]) == timesteps.data()[calls]);
+    return r.image("model_output", calls++);
+  };
+  auto const noise = [&](int step, const Shape&) { return r.image("noise", step); };
+  double largest = 1, worst = 0;
+  options.callback = [&](const SamplerStep& step) {
+    auto const expected = r.image("x", step.index + 1);
+    for (float const value : expected.span()) largest = std::max(largest, std::abs(static_cast<double>(value)));
+    worst = std::max(worst, max_abs_difference(step.x, expected));
+    if (r.file.contains("pred_x0"))
+      worst = std::max(worst, max_abs_difference(step.x0, r.image("pred_x0", step.index)));
+    return true;
+  };
+  sample(denoiser, r.image("x", 0), noise, schedule, options);
+  CHECK(calls == r.steps());
+  return worst / largest;
+}
+
+// With diffusers' own table of abar, which it rounds to float32 and multiplies up in float32, x agrees to a few
+// roundings, amplified where x0 comes from the noise. With ours, to ten times the error of that table, amplified alike.
+template <class Options, class Sample>
+void check_trajectory(const Recorded& r, const Options& options, const Sample& sample) {
+  auto const exact = r.schedule();
+  auto const table = r.file.read<float>("alphas_cumprod");
+  Schedule rounded = exact;
+  double table_error = 0;
+  for (std::size_t t = 0; t < exact.alphas_cumprod.size(); ++t) {
+    rounded.alphas_cumprod[t] = static_cast<double>(table.data()[t]);
+    if (exact.alphas_cumprod[t] > 1e-9)
+      table_error = std::max(table_error, std::abs(rounded.alphas_cumprod[t] / exact.alphas_cumprod[t] - 1));
+  }
+  double const few_roundings = 8 * 0x1p-23 * amplification(r, exact);
+  INFO(r.name << ", error of the table " << table_error << ", amplification " << amplification(r, exact));
+  CHECK(worst_error(r, rounded, options, sample) <= few_roundings);
+  CHECK(worst_error(r, exact, options, sample) <= few_roundings + 10 * table_error * amplification(r, exact));
+}
+
+template <class F>
+void for_each_scheduler(const std::string& kind, const F& f) {
+  static const Json index = formulas::read_json(STIPPLE_TEST_REFERENCE_DIR "/schedulers/schedulers.json");
+  int count = 0;
+  for (auto const& [name, entry] : index.at("schedulers").as_object()) {
+    if (entry.at("class").as_string() != kind) continue;
+    ++count;
+    f(Recorded(name, entry));
+  }
+  INFO("reference trajectories of " << kind);
+  REQUIRE(count > 0);
+}
+
+}  // namespace
+
+TEST_CASE("DDPM follows diffusers' DDPMScheduler") {
+  for_each_scheduler("DDPMScheduler", [](const Recorded& r) {
+    auto options = common_options<DdpmSamplerOptions>(r);
+    auto const& variance = r.config("variance_type").as_string();
+    options.variance = variance == "fixed_large"     ? Variance::fixed_large
+                       : variance == "learned_range" ? Variance::learned_range
+                                                     : Variance::fixed_small;
+    options.noise_at_last_step = true;
+    check_trajectory(r, options, [&](auto const& f, auto const& x, auto const& noise, auto const& s, auto const& o) {
+      return sample_ddpm(f, x, s, noise, o);
+    });
+  });
+}
+
+TEST_CASE("DDIM follows diffusers' DDIMScheduler") {
+  for_each_scheduler("DDIMScheduler", [](const Recorded& r) {
+    auto options = common_options<DdimOptions>(r);
+    if (auto const* const eta = r.entry.at("step_kwargs").find("eta")) options.eta = eta->as_number();
+    check_trajectory(r, options, [&](auto const& f, auto const& x, auto const& noise, auto const& s, auto const& o) {
+      return sample_ddim(f, x, s, noise, o);
+    });
+  });
+}
+
+TEST_CASE("DPM-Solver++ follows diffusers' DPMSolverMultistepScheduler") {
+  for_each_scheduler("DPMSolverMultistepScheduler", [](const Recorded& r) {
+    auto options = common_options<DpmSolverOptions>(r);
+    options.order = static_cast<int>(r.number("solver_order"));
+    options.karras = r.config("use_karras_sigmas").as_bool();
+    options.lower_order_final = r.config("lower_order_final").as_bool();
+    check_trajectory(r, options, [&](auto const& f, auto const& x, auto const&, auto const& s, auto const& o) {
+      return sample_dpm_solver(f, x, s, o);
+    });
+  });
+}
