@@ -1,0 +1,26 @@
+// Gradients of resizing.
+#pragma once
+
+#include <stipple/autograd/var.hpp>
+#include <stipple/ops/resize.hpp>
+
+namespace stipple {
+
+/// (N, H, W, C) to (N, size.height, size.width, C), as torch.nn.functional.interpolate.
+template <Real T, Device D>
+Var<T, D> resize(const Var<T, D>& x, Size2d size, ResizeSpec spec = {}) {
+  return record(ops::resize(x.value(), size, spec), std::tie(x),
+                [from = Size2d{x.dim(1), x.dim(2)}, spec](const Tensor<T, D>& dy) {
+                  return std::tuple(ops::resize_backward(dy, from, spec));
+                });
+}
+
+/// (N, H, W, C) to (N, factor H, factor W, C): every pixel repeated.
+template <Real T, Device D>
+Var<T, D> upsample(const Var<T, D>& x, Index factor) {
+  require(x.shape().rank() == 4 && factor >= 1 && factor <= 65536, "upsample: given shape ", x.shape(), " and factor ",
+          factor, ", wanted (N, H, W, C) and 1 to 65536");
+  return resize(x, {factor * x.dim(1), factor * x.dim(2)});
+}
+
+}  // namespace stipple
