@@ -29,8 +29,7 @@ inline Pack<C, N> erf(Pack<C, N> a) {
 /// e^x to about one unit in the last place; 0 below -104, infinity above 88.8. x = n ln 2 + r, |r| <= ln 2 / 2, and
 /// e^r by its Taylor series to r^7 / 7! (remainder 5e-9). A NaN stays one.
 inline Vec exp(Vec x) {
-  Vec const bounded =
-      select(less(x, all<Vec>(-105.0f)), all<Vec>(-105.0f), select(less(all<Vec>(89.0f), x), all<Vec>(89.0f), x));
+  Vec const bounded = max(all<Vec>(-105.0f), min(all<Vec>(89.0f), x));  // the order of operands keeps a NaN
   Vec const n = round(bounded * all<Vec>(1.44269504f));
   Vec r = fma(n, all<Vec>(-0.693145752f), bounded);  // ln 2 in two parts: the first has 11 trailing zero bits
   r = fma(n, all<Vec>(-1.42860677e-6f), r);
