@@ -1,10 +1,25 @@
 // Kernel text: depthwise convolution, vectorised over channels, on a float copy of a padded window.
 
+inline constexpr int depthwise_pixels = 6;
+
+/// Adds `Taps` kernel columns that lie side by side to the sums of neighbouring pixels (stride 1): each input is loaded
+/// once and used for all of them.
+template <int Taps, class C, class V>
+inline void depthwise_neighbours(const C* from, const C* weight, Index step, V (&sum)[depthwise_pixels]) {
+  V in[depthwise_pixels + Taps - 1];
+  STIPPLE_UNROLL for (int i = 0; i < depthwise_pixels + Taps - 1; ++i) in[i] = load<V>(from + i * step);
+  STIPPLE_UNROLL for (int k = 0; k < Taps; ++k) {
+    V const w = load<V>(weight + k * step);
+    STIPPLE_UNROLL for (int i = 0; i < depthwise_pixels; ++i) sum[i] = fma(in[i + k], w, sum[i]);
+  }
+}
+
 /// Grid rows [0, rows) of a window (rows_in, columns, width) into out rows of `channels`; weight (taps, width).
 template <class T>
 void depthwise_rows(const DepthwiseBand<T>& b) {
   using V = vec_for<T>;
-  constexpr int pixels = 6;
+  constexpr int pixels = depthwise_pixels;
+  bool const neighbours = b.stride == 1 && b.dilation == 1;
   for (Index c = 0; c < b.channels; c += V::width) {
     int const n = static_cast<int>(b.channels - c < V::width ? b.channels - c : V::width);
     V start = all<V>(0);
@@ -19,12 +34,17 @@ void depthwise_rows(const DepthwiseBand<T>& b) {
         for (Index ky = 0; ky < b.kh; ++ky) {
           auto const* from = b.window + ((r * b.stride + ky * b.dilation) * b.columns + x * b.stride) * b.width + c;
           auto const* w = b.weight + ky * b.kw * b.width + c;
-          for (Index kx = 0; kx < b.kw; ++kx) {
-            V const k = load<V>(w);
+          Index kx = 0;
+          if (neighbours) {
+            for (; kx + 7 <= b.kw; kx += 7)
+              depthwise_neighbours<7>(from + kx * b.width, w + kx * b.width, b.width, sum);
+            for (; kx + 3 <= b.kw; kx += 3)
+              depthwise_neighbours<3>(from + kx * b.width, w + kx * b.width, b.width, sum);
+          }
+          for (; kx < b.kw; ++kx) {
+            V const k = load<V>(w + kx * b.width);
             STIPPLE_UNROLL for (int i = 0; i < pixels; ++i) sum[i] =
-                fma(load<V>(from + i * b.stride * b.width), k, sum[i]);
-            from += b.dilation * b.width;
-            w += b.width;
+                fma(load<V>(from + (kx * b.dilation + i * b.stride) * b.width), k, sum[i]);
           }
         }
         T* const to = b.out + ((r * b.grid_w) + x) * b.channels + c;

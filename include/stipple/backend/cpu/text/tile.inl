@@ -115,6 +115,36 @@ inline void any_tile(int rows, int panels, const E* const* a, const E* b, const 
 #endif
 }
 
+// How results are stored; a class, because overloads of `store` would compete with those of avx512.
+#if STIPPLE_ISA_AVX512_BF16
+struct Result {
+  // One instruction in place of rounding by integer arithmetic; it flushes subnormals to zero.
+  static __m256i narrowed(Vec v) {
+    __m256i bits;
+    auto const packed = _mm512_maskz_cvtneps_pbh(full, v.v);
+    std::memcpy(&bits, &packed, sizeof bits);
+    return bits;
+  }
+  static void put(bf16* p, Vec v, int n) {
+    if (n == Vec::width)
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrowed(v));
+    else
+      _mm256_mask_storeu_epi16(p, lanes(n), narrowed(v));
+  }
+  static void put(float* p, Vec v, int n) { store(p, v, n); }
+};
+#else
+struct Result {
+  template <class T, class V>
+  static void put(T* p, V v, int n) {
+    if (n == V::width)
+      store(p, v);
+    else
+      store(p, v, n);
+  }
+};
+#endif
+
 /// Writes n columns of one row of a tile: out = c + bias + addend + residual, each where given.
 template <class T, class C>
 inline void finish_row(const C* c, T* out, const C* bias, const T* addend, const T* residual, Index n) {
@@ -125,10 +155,7 @@ inline void finish_row(const C* c, T* out, const C* bias, const T* addend, const
     if (bias != nullptr) v = v + load<V>(bias + j, rest);
     if (addend != nullptr) v = v + load<V>(addend + j, rest);
     if (residual != nullptr) v = v + load<V>(residual + j, rest);
-    if (rest == V::width)
-      store(out + j, v);
-    else
-      store(out + j, v, rest);
+    Result::put(out + j, v, rest);
   }
 }
 /// out += c for n columns.
