@@ -1,0 +1,262 @@
+// Checkpoints: everything that a training run needs to go on as if it had never stopped, in one safetensors file.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <stipple/io/weights.hpp>
+#include <stipple/tensor/rng.hpp>
+
+namespace stipple {
+
+/// What a run remembers besides its Model.
+struct TrainingState {
+  std::int64_t step = 0;             ///< optimiser steps done
+  std::int64_t epoch = 0;            ///< of the next batch
+  std::int64_t position = 0;         ///< batches of that epoch already taken
+  double loss_sum = 0;               ///< of those batches
+  std::vector<double> epoch_losses;  ///< mean loss of each epoch before
+  std::vector<Rng> rngs;
+  Json configuration = Json::object();
+};
+
+namespace detail {
+
+inline constexpr std::int64_t checkpoint_version = 1;
+
+// Detects damaged bytes, in the order in which they are added.
+class Checksum {
+ public:
+  void add(std::span<const std::byte> bytes) {
+    std::size_t i = 0;
+    for (; i + 8 <= bytes.size(); i += 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, bytes.data() + i, 8);
+      mix(word);
+    }
+    std::uint64_t last = bytes.size();
+    for (; i < bytes.size(); ++i) last = last << 8 | std::to_integer<std::uint64_t>(bytes[i]);
+    mix(last);
+  }
+  void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
+  std::string text() const { return std::to_string(sum_); }
+
+ private:
+  // One round of FNV-1a on words, with a rotation that brings the high bits back down.
+  void mix(std::uint64_t word) { sum_ = std::rotl((sum_ ^ word) * 0x100000001b3u, 29); }
+
+  std::uint64_t sum_ = 0xcbf29ce484222325u;
+};
+
+// Calls f(name, tensor) for every tensor of a checkpoint of a Model; the tensors share its storage.
+template <class AnyModel, class F>
+void for_each_checkpoint_tensor(AnyModel& model, const F& f) {
+  auto const arena = [&](const std::string& prefix, const auto& values) {
+    for (std::size_t i = 0; i < model.parameters().size(); ++i)
+      f(prefix + model.parameters()[i].name, model.view(values, i));
+  };
+  arena("weights.", model.weights());
+  if (model.has_ema()) arena("ema.", std::as_const(model).ema_state().weights);
+  auto const& moments = model.optimizer_state().moments;
+  for (std::size_t k = 0; k < moments.size(); ++k) arena("moments." + std::to_string(k) + ".", moments[k]);
+  for_each_leaf(model, [&]<class Leaf>(const std::string& name, Leaf& leaf) {
+    if constexpr (!requires { leaf.var; })
+      f("buffers." + name, Tensor<typename Leaf::element, typename AnyModel::device>(leaf.value));
+  });
+}
+
+inline Json state_to_json(const TrainingState& state) {
+  bool finite = std::isfinite(state.loss_sum);
+  for (double const loss : state.epoch_losses) finite = finite && std::isfinite(loss);
+  require(finite, "save_checkpoint: given a loss that is not finite");
+  Json json = Json::object({{"version", checkpoint_version},
+                            {"step", state.step},
+                            {"epoch", state.epoch},
+                            {"position", state.position},
+                            {"loss_sum", state.loss_sum},
+                            {"epoch_losses", Json::Array(state.epoch_losses.begin(), state.epoch_losses.end())}});
+  auto rngs = Json::array();
+  for (auto const& rng : state.rngs)  // as text: JSON numbers end at 2^53
+    rngs.push_back(Json::Array{std::to_string(rng.seed()), std::to_string(rng.draws())});
+  json["rngs"] = rngs;
+  json["configuration"] = state.configuration;
+  return json;
+}
+
+inline TrainingState state_from_json(const Json& json) {
+  TrainingState state;
+  state.step = json.at("step").as_integer();
+  state.epoch = json.at("epoch").as_integer();
+  state.position = json.at("position").as_integer();
+  state.loss_sum = json.at("loss_sum").as_number();
+  for (auto const& loss : json.at("epoch_losses").as_array()) state.epoch_losses.push_back(loss.as_number());
+  for (auto const& rng : json.at("rngs").as_array()) {
+    auto const& numbers = rng.as_array();
+    require(numbers.size() == 2, "given ", numbers.size(), " numbers for an Rng, wanted 2");
+    std::array<std::uint64_t, 2> value{};
+    for (std::size_t i = 0; i < 2; ++i) {
+      auto const& text = numbers[i].as_string();
+      auto const* const end = text.data() + text.size();
+      require(std::from_chars(text.data(), end, value[i]).ptr == end, "given '", text, "' for a number of an Rng");
+    }
+    state.rngs.emplace_back(value[0], value[1]);
+  }
+  state.configuration = json.at("configuration");
+  return state;
+}
+
+// Throws Error naming the first field in which two configurations differ.
+inline void compare_configurations(const Json& given, const Json& wanted, const std::string& path) {
+  auto const text = [](const Json* value) { return value == nullptr ? std::string("nothing") : value->dump(); };
+  auto const compare = [&](const std::string& name) {
+    auto const *const a = given.find(name), *const b = wanted.find(name);
+    if (a != nullptr && b != nullptr && a->is_object() && b->is_object())
+      compare_configurations(*a, *b, path + name + ".");
+    else
+      require(text(a) == text(b), "the checkpoint has ", path, name, " = ", text(a), ", this program ", text(b));
+  };
+  for (auto const& [name, value] : wanted.as_object()) compare(name);
+  for (auto const& [name, value] : given.as_object()) compare(name);
+}
+
+}  // namespace detail
+
+/// Writes weights, average, moments, buffers and `state`, replacing the file at once. The bytes depend on these values
+/// alone. Tensors are stored as the arenas hold them, so nothing is copied; `save_weights` writes what other software
+/// reads.
+template <class Net>
+void save_checkpoint(const FilePath& path, const Model<Net>& model, const TrainingState& state) {
+  auto json = detail::state_to_json(state);
+  auto const& optimizer = model.optimizer_state();
+  json["optimizer"] =
+      Json::object({{"kind", optimizer.kind}, {"steps", optimizer.steps}, {"moments", optimizer.moments.size()}});
+  if (model.has_ema()) {
+    auto const& ema = model.ema_state();
+    json["ema"] =
+        Json::object({{"decay", ema.settings.decay}, {"warmup", ema.settings.warmup}, {"updates", ema.updates}});
+  }
+  SafetensorsWriter writer;
+  detail::Checksum checksum;
+  writer.metadata("stipple_checkpoint", json.dump());
+  checksum.add(json.dump());
+  detail::for_each_checkpoint_tensor(model, [&](const std::string& name, const auto& tensor) {
+    writer.add(name, tensor);
+    checksum.add(std::as_bytes(tensor.span()));
+  });
+  writer.metadata("checksum", checksum.text());
+  writer.write(path);
+}
+
+namespace detail {
+
+// A checkpoint file whose content has been read and checked as far as that is possible without a model.
+class CheckpointFile {
+ public:
+  explicit CheckpointFile(const FilePath& path) : file_(path) {
+    auto const header = file_.metadata().find("stipple_checkpoint");
+    require(header != file_.metadata().end(), "load_checkpoint: ", quoted(path), " is not a checkpoint");
+    try {
+      json_ = Json::parse(header->second);
+      auto const version = json_.at("version").as_integer();
+      require(version == checkpoint_version, "given version ", version, ", wanted ", checkpoint_version);
+      state_ = state_from_json(json_);
+      auto const& optimizer = json_.at("optimizer");
+      kind_ = optimizer.at("kind").as_string();
+      optimizer_steps_ = optimizer.at("steps").as_integer();
+      moments_ = optimizer.at("moments").as_integer();
+      require(0 <= moments_ && moments_ <= (kind_.empty() ? 0 : 3), "given ", moments_, " moments of '", kind_, "'");
+      if (const Json* const ema = json_.find("ema")) {
+        has_ema_ = true;
+        ema_.decay = ema->at("decay").as_number();
+        ema_.warmup = ema->at("warmup").as_bool();
+        ema_updates_ = ema->at("updates").as_integer();
+        require(ema_.decay >= 0 && ema_.decay < 1, "given decay ", ema_.decay);
+      }
+    } catch (const Error& error) {
+      fail("load_checkpoint: ", quoted(path), ": ", error.what());
+    }
+  }
+
+  const TrainingState& state() const { return state_; }
+
+  /// Compares with a model and a configuration.
+  template <class Net>
+  void check(const Model<Net>& model, const Json& configuration) const {
+    WeightCheck names(file_);
+    Checksum checksum;
+    checksum.add(file_.metadata().at("stipple_checkpoint"));
+    auto const want = [&](const std::string& name, const Shape& shape, FileDtype dtype) {
+      if (names.want(name, shape, dtype)) checksum.add(file_.raw(name));
+    };
+    auto const arena = [&](const std::string& prefix) {
+      for (auto const& parameter : model.parameters())
+        want(prefix + parameter.name, parameter.shape, file_dtype<typename Model<Net>::master>());
+    };
+    arena("weights.");
+    if (has_ema_) arena("ema.");
+    for (std::int64_t k = 0; k < moments_; ++k) arena("moments." + std::to_string(k) + ".");
+    for_each_leaf(model, [&]<class Leaf>(const std::string& name, const Leaf& leaf) {
+      if constexpr (!requires { leaf.var; })
+        want("buffers." + name, leaf.value.shape(), file_dtype<typename Leaf::element>());
+    });
+    names.finish("load_checkpoint", true);
+    auto const sum = file_.metadata().find("checksum");
+    require(sum != file_.metadata().end() && sum->second == checksum.text(), "load_checkpoint: ", quoted(file_.path()),
+            " is damaged: its checksum is not that of its tensors");
+    if (configuration.is_null()) return;
+    try {
+      compare_configurations(state_.configuration, configuration, "");
+    } catch (const Error& error) {
+      fail("load_checkpoint: ", quoted(file_.path()), " is of another run: ", error.what());
+    }
+  }
+
+  template <class Net>
+  void copy_to(Model<Net>& model) const {
+    if (has_ema_) {
+      if (!model.has_ema()) model.track_ema(ema_);
+      model.ema_state().settings = ema_;
+      model.ema_state().updates = ema_updates_;
+    } else {
+      model.drop_ema();
+    }
+    auto const moments = static_cast<std::size_t>(moments_);
+    auto const& held = model.optimizer_state();
+    if (held.kind != kind_ || held.moments.size() != moments) model.reset_optimizer();
+    if (!kind_.empty()) model.optimizer_state(kind_, moments).steps = optimizer_steps_;
+    for_each_checkpoint_tensor(model, [&]<class T>(const std::string& name, Tensor<T> tensor) {
+      auto const bytes = file_.raw(name);
+      std::memcpy(static_cast<void*>(tensor.data()), bytes.data(), bytes.size());
+    });
+    model.weights_changed();
+  }
+
+ private:
+  SafetensorsFile file_;
+  Json json_;
+  TrainingState state_;
+  std::string kind_;
+  std::int64_t optimizer_steps_ = 0, moments_ = 0, ema_updates_ = 0;
+  bool has_ema_ = false;
+  Ema ema_;
+};
+
+}  // namespace detail
+
+/// Makes the model what `save_checkpoint` saved and returns the rest. With a `configuration` (not null) it must equal
+/// the saved one. Throws Error, and leaves the model as it was, if the file cannot be read, is damaged, or is of
+/// another network or configuration; the message names the first difference.
+template <class Net>
+TrainingState load_checkpoint(const FilePath& path, Model<Net>& model, const Json& configuration = {}) {
+  detail::CheckpointFile const file(path);
+  file.check(model, configuration);
+  file.copy_to(model);
+  return file.state();
+}
+
+}  // namespace stipple

@@ -1,0 +1,197 @@
+// Weights of a network in a safetensors file, under PyTorch's names and in PyTorch's layouts.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <stipple/io/safetensors.hpp>
+#include <stipple/nn/model.hpp>
+
+namespace stipple {
+
+/// Which weights of a Model are meant.
+enum class WeightSet { trained, ema };
+
+struct LoadOptions {
+  /// Wants exactly the network's names. Otherwise names that only one side has are passed over.
+  bool strict = true;
+};
+
+/// Shape in files of a parameter that has `shape` here. Throws Error if the layout does not fit the rank.
+inline Shape file_shape(const Shape& shape, Layout layout) {
+  if (layout == Layout::plain) return shape;
+  int const kernel_axes = shape.rank() - 2;
+  require(layout == Layout::linear ? kernel_axes == 0 : kernel_axes > 0, "weights: given shape ", shape,
+          " for a parameter of a layer of another rank");
+  Index const in = shape[-2], out = shape[-1];
+  Shape result = layout == Layout::conv_transpose ? Shape{in, out} : Shape{out, in};
+  for (int axis = 0; axis < kernel_axes; ++axis) result.append(shape[axis]);
+  return result;
+}
+
+namespace detail {
+
+// Calls copy(here, in the file) for the positions of all elements of a parameter.
+template <class Copy>
+void for_each_position(const Shape& shape, Layout layout, const Copy& copy) {
+  Index const in = shape[-2], out = shape[-1], kernel = shape.count(0, shape.rank() - 2);
+  Index const in_step = layout == Layout::conv_transpose ? out * kernel : kernel;
+  Index const out_step = layout == Layout::conv_transpose ? kernel : in * kernel;
+  for (Index k = 0; k < kernel; ++k)
+    for (Index i = 0; i < in; ++i)
+      for (Index o = 0; o < out; ++o) copy((k * in + i) * out + o, i * in_step + o * out_step + k);
+}
+
+}  // namespace detail
+
+/// A parameter as files keep it. Shares storage where the layouts are the same.
+template <Element T>
+Tensor<T> to_file_layout(const Tensor<T>& value, Layout layout) {
+  if (layout == Layout::plain) return value;
+  Tensor<T> result(file_shape(value.shape(), layout));
+  detail::for_each_position(value.shape(), layout, [to = result.data(), from = value.data()](Index here, Index there) {
+    to[there] = from[here];
+  });
+  return result;
+}
+
+/// Writes the parameter `stored`, in the layout of files, to `value`. Throws Error if the shapes do not fit.
+template <Element T>
+void from_file_layout(const Tensor<T>& stored, Layout layout, Tensor<T>& value) {
+  require(stored.shape() == file_shape(value.shape(), layout), "weights: given shape ", stored.shape(), ", wanted ",
+          file_shape(value.shape(), layout));
+  if (layout == Layout::plain) return value.copy_from(stored);
+  detail::for_each_position(value.shape(), layout, [to = value.data(), from = stored.data()](Index here, Index there) {
+    to[here] = from[there];
+  });
+}
+
+namespace detail {
+
+template <class Net>
+inline constexpr bool is_model = false;
+template <class Net>
+inline constexpr bool is_model<Model<Net>> = true;
+
+// Calls f(name, tensor, layout) for every parameter and buffer; those of a Model in its accumulation type.
+template <class Layer, class F>
+void for_each_weight(Layer& layer, WeightSet set, const F& f) {
+  std::size_t i = 0;
+  for_each_leaf(layer, [&]<class Leaf>(const std::string& name, Leaf& leaf) {
+    if constexpr (!requires { leaf.var; }) {
+      auto value = leaf.value;
+      f(name, value, Layout::plain);
+    } else if constexpr (is_model<std::remove_const_t<Layer>>) {
+      auto part = layer.view(set == WeightSet::ema ? std::as_const(layer).ema_state().weights : layer.weights(), i++);
+      f(name, part, leaf.layout);
+    } else {
+      auto value = leaf.var.value();
+      f(name, value, leaf.layout);
+    }
+  });
+}
+
+/// "'a', 'b', 'c' and 4 more"
+inline std::string list_first(const std::vector<std::string>& names) {
+  constexpr std::size_t most = 4;
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < most; ++i) text += (i ? ", '" : "'") + names[i] + "'";
+  if (names.size() > most) text += " and " + std::to_string(names.size() - most) + " more";
+  return text;
+}
+
+/// Compares names and shapes that are wanted with those of a file, then fails with one sentence about all problems.
+class WeightCheck {
+ public:
+  explicit WeightCheck(const SafetensorsFile& file) : file_(file) {}
+
+  /// False if the file has no such tensor. Without `dtype` any floating-point type will do.
+  bool want(const std::string& name, const Shape& shape, std::optional<FileDtype> dtype = std::nullopt) {
+    wanted_.insert(name);
+    if (!file_.contains(name)) {
+      missing_.push_back(name);
+      return false;
+    }
+    auto const& info = file_.info(name);
+    if (info.shape != shape)
+      misfits_.push_back("'" + name + "' has shape " + to_text(info.shape) + ", wanted " + to_text(shape));
+    else if (dtype ? info.dtype != *dtype : !is_floating(info.dtype))
+      misfits_.push_back("'" + name + "' holds " + to_text(info.dtype) + ", wanted " +
+                         (dtype ? to_text(*dtype) : "floating-point numbers"));
+    return true;
+  }
+
+  /// Throws Error about missing, unexpected and misfitting tensors; without `strict` about the last alone.
+  void finish(const char* operation, bool strict) const {
+    std::vector<std::string> unexpected;
+    for (auto const& name : file_.names())
+      if (!wanted_.contains(name) && !name.ends_with(".num_batches_tracked")) unexpected.push_back(name);
+    std::string problems;
+    auto const add = [&](const std::string& text) { problems += (problems.empty() ? "" : "; ") + text; };
+    if (!misfits_.empty()) add(misfits_.front());
+    if (misfits_.size() > 1) add(std::to_string(misfits_.size() - 1) + " more do not fit");
+    if (strict && !missing_.empty()) add("wanted " + list_first(missing_) + ", which the file lacks");
+    if (strict && !unexpected.empty()) add("given " + list_first(unexpected) + ", which the network lacks");
+    require(problems.empty(), operation, ": ", quoted(file_.path()), " is not of this network: ", problems);
+  }
+
+ private:
+  static bool is_floating(FileDtype dtype) {
+    return dtype == FileDtype::f16 || dtype == FileDtype::bf16 || dtype == FileDtype::f32 || dtype == FileDtype::f64;
+  }
+
+  const SafetensorsFile& file_;
+  std::set<std::string, std::less<>> wanted_;
+  std::vector<std::string> missing_, misfits_;
+};
+
+/// Tensor `name` of floating-point numbers, rounded to T where the file has more digits.
+template <Real T>
+Tensor<T> read_rounded(const SafetensorsFile& file, const std::string& name) {
+  if (file.info(name).dtype == FileDtype::f64) return ops::cast<T>(file.read<double>(name));
+  return ops::cast<T>(file.read<float>(name));
+}
+
+}  // namespace detail
+
+/// Writes all parameters and buffers of a network or Model, replacing the file at once. A Model writes its master
+/// weights, or with WeightSet::ema their average. Throws Error if there is none, or the file cannot be written.
+template <class Layer>
+void save_weights(const FilePath& path, const Layer& layer, WeightSet set = WeightSet::trained) {
+  if constexpr (detail::is_model<Layer>)
+    require(set == WeightSet::trained || layer.has_ema(), "save_weights: the model keeps no average of its weights");
+  else
+    require(set == WeightSet::trained, "save_weights: only a Model keeps an average of its weights");
+  SafetensorsWriter writer;
+  writer.metadata("format", "pt");
+  detail::for_each_weight(layer, set, [&](const std::string& name, const auto& value, Layout layout) {
+    writer.add(name, to_file_layout(value, layout));
+  });
+  writer.write(path);
+}
+
+/// Reads all parameters and buffers of a network or Model. The average of a Model, if it keeps one, starts again from
+/// them. Throws Error, and changes nothing, if the file cannot be read or is of another network: the message lists the
+/// first names that are missing, unexpected or of another shape.
+template <class Layer>
+void load_weights(const FilePath& path, Layer& layer, LoadOptions options = {}) {
+  SafetensorsFile const file(path);
+  detail::WeightCheck check(file);
+  detail::for_each_weight(layer, WeightSet::trained, [&](const std::string& name, const auto& value, Layout layout) {
+    check.want(name, file_shape(value.shape(), layout));
+  });
+  check.finish("load_weights", options.strict);
+  detail::for_each_weight(layer, WeightSet::trained,
+                          [&]<class T>(const std::string& name, Tensor<T>& value, Layout layout) {
+                            if (file.contains(name))
+                              from_file_layout(detail::read_rounded<T>(file, name), layout, value);
+                          });
+  if constexpr (detail::is_model<Layer>) {
+    layer.weights_changed();
+    if (layer.has_ema()) layer.track_ema(std::as_const(layer).ema_state().settings);
+  }
+}
+
+}  // namespace stipple
