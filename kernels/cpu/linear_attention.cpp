@@ -1,0 +1,1 @@
+#include <stipple/backend/cpu/linear_attention.hpp>
