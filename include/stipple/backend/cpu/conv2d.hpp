@@ -9,6 +9,7 @@
 
 #include <stipple/backend/cpu/conv_dims.hpp>
 #include <stipple/backend/cpu/depthwise.hpp>
+#include <stipple/backend/cpu/matmul.hpp>
 #include <stipple/backend/cpu/tile.hpp>
 
 namespace stipple::cpu {
@@ -65,6 +66,11 @@ struct ConvWeightGradient {
 
 namespace stipple::cpu {
 
+// A 1x1 convolution is a matrix product over all pixels.
+inline bool is_pointwise(const ConvDims& d) {
+  return d.kh == 1 && d.kw == 1 && d.stride == 1 && d.padding == 0 && d.groups == 1;
+}
+
 template <class T>
 Index conv_unit_count(Index numbers) {
   return uses_pairs<T>() ? (numbers + 1) / 2 : numbers;
@@ -108,6 +114,13 @@ void conv2d(const T* x, const T* weight, const compute_t<T>* bias, const T* adde
             const ConvDims& d) {
   if (d.groups > 1 && d.groups == d.c && d.groups == d.o)
     return depthwise_conv2d(x, weight, bias, addend, residual, y, d);
+  if (is_pointwise(d) && addend == nullptr) {
+    MatmulProblem<T> p;
+    p.m = d.n * d.h * d.w, p.n = d.o, p.k = d.c;
+    p.a = x, p.a_row_stride = d.c, p.b = weight, p.b_k_stride = d.o;
+    p.bias = bias, p.residual = residual, p.out = y;
+    return matmul(p);
+  }
   ConvGather<T> g;
   g.source = x;
   g.n = d.n, g.h = d.h, g.w = d.w, g.source_channels = d.c, g.channels = d.c / d.groups;
@@ -128,6 +141,13 @@ template <class T>
 void conv2d_backward_input(const T* dy, const T* weight, const compute_t<T>* bias, T* dx, const ConvDims& d) {
   if (d.groups > 1 && d.groups == d.c && d.groups == d.o)
     return depthwise_conv2d_backward_input(dy, weight, bias, dx, d);
+  if (is_pointwise(d)) {
+    MatmulProblem<T> p;
+    p.m = d.n * d.h * d.w, p.n = d.c, p.k = d.o;
+    p.a = dy, p.a_row_stride = d.o, p.b = weight, p.b_k_stride = 1, p.b_n_stride = d.o;
+    p.bias = bias, p.out = dx;
+    return matmul(p);
+  }
   ConvGather<T> g;
   g.source = dy;
   g.n = d.n, g.h = d.oh, g.w = d.ow, g.source_channels = d.o, g.channels = d.o / d.groups;
@@ -175,6 +195,13 @@ template <class T>
 void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const ConvDims& d) {
   using C = compute_t<T>;
   if (d.groups > 1 && d.groups == d.c && d.groups == d.o) return depthwise_conv2d_backward_weight(x, dy, dw, d);
+  if (is_pointwise(d)) {
+    MatmulProblem<T> p;
+    p.m = d.c, p.n = d.o, p.k = d.n * d.h * d.w;
+    p.a = x, p.a_row_stride = 1, p.a_k_stride = d.c, p.b = dy, p.b_k_stride = d.o;
+    p.full = dw;
+    return matmul(p);
+  }
   ConvWeightGradient<T> q;
   ConvGather<T>& g = q.window;
   g.source = x;
