@@ -4,7 +4,8 @@
 //   load<V>(p), load<V>(p, n)       from float, double or bf16; with n: the first n lanes, zero in the others
 //   store(p, v), store(p, v, n)     rounded to nearest even for bf16
 //   all<V>(x)                       x in every lane
-//   + - * /, fma(a, b, c) = a b + c, min, max, sqrt, abs, round (to nearest even), less(a, b), select(mask, a, b)
+//   + - * /, fma(a, b, c) = a b + c, min, max, sqrt, abs, round (to nearest even), less(a, b), is_nan(a),
+//   select(mask, a, b)
 //   scale_by_power(a, n)            a 2^n for integral n
 //   sum(v), largest(v)              over the lanes, always in the same order
 
@@ -107,6 +108,12 @@ inline PackMask<C, N> less(Pack<C, N> a, Pack<C, N> b) {
   return m;
 }
 template <class C, int N>
+inline PackMask<C, N> is_nan(Pack<C, N> a) {
+  PackMask<C, N> m;
+  for (int i = 0; i < N; ++i) m.lane[i] = a.lane[i] != a.lane[i];
+  return m;
+}
+template <class C, int N>
 inline Pack<C, N> select(PackMask<C, N> m, Pack<C, N> a, Pack<C, N> b) {
   for (int i = 0; i < N; ++i) a.lane[i] = m.lane[i] ? a.lane[i] : b.lane[i];
   return a;
@@ -193,6 +200,7 @@ inline Vec round(Vec a) {
   return {_mm512_maskz_roundscale_ps(full, a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }
 inline VecMask less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
+inline VecMask is_nan(Vec a) { return _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q); }
 inline Vec select(VecMask m, Vec a, Vec b) { return {_mm512_mask_blend_ps(m, b.v, a.v)}; }
 inline Vec scale_by_power(Vec a, Vec n) { return {_mm512_maskz_scalef_ps(full, a.v, n.v)}; }
 inline __m256 lower_half(Vec a) { return _mm512_maskz_extractf32x8_ps(0xff, a.v, 0); }
@@ -275,6 +283,7 @@ inline Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
 inline Vec abs(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
 inline Vec round(Vec a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
 inline VecMask less(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+inline VecMask is_nan(Vec a) { return {_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)}; }
 inline Vec select(VecMask m, Vec a, Vec b) { return {_mm256_blendv_ps(b.v, a.v, m.v)}; }
 inline Vec scale_by_power(Vec a, Vec n) {  // in two halves, so that results down to the subnormals are reached
   __m256i const k = _mm256_cvtps_epi32(n.v);

@@ -1,0 +1,130 @@
+// Average and maximum pooling over square windows, as torch.nn.functional.avg_pool2d and max_pool2d do it.
+#pragma once
+
+#include <algorithm>
+
+#include <stipple/backend/cpu/pool.hpp>
+#include <stipple/backend/cpu/resize.hpp>
+#include <stipple/tensor/tensor.hpp>
+
+namespace stipple {
+
+struct PoolSpec {
+  Index kernel = 2;  ///< extent of a window, in pixels
+  Index stride = 2;  ///< from one window to the next
+  Index padding =
+      0;  ///< pixels added at each edge, at most half a window; zeros to the average, nothing to the maximum
+};
+
+namespace ops {
+
+namespace detail {
+inline cpu::PoolPlan pool_plan(const char* name, const Shape& x, PoolSpec spec) {
+  require(x.rank() == 4, name, ": given shape ", x, ", wanted (N, H, W, C)");
+  require(spec.kernel >= 1 && spec.stride >= 1 && spec.padding >= 0 && spec.padding <= spec.kernel / 2, name,
+          ": given kernel ", spec.kernel, ", stride ", spec.stride, " and padding ", spec.padding,
+          ", wanted kernel and stride of at least 1 and a padding of at most half the kernel");
+  require(std::min(x[1], x[2]) >= spec.kernel - 2 * spec.padding, name, ": given ", x[1], " x ", x[2],
+          " pixels, wanted at least one window of ", spec.kernel, " with padding ", spec.padding);
+  return {x[0],
+          x[1],
+          x[2],
+          x[3],
+          spec.kernel,
+          spec.stride,
+          spec.padding,
+          (x[1] + 2 * spec.padding - spec.kernel) / spec.stride + 1,
+          (x[2] + 2 * spec.padding - spec.kernel) / spec.stride + 1};
+}
+
+/// Windows along one axis, every pixel with weight 1/kernel.
+inline cpu::Taps average_taps(Index in, Index out, PoolSpec spec) {
+  cpu::Taps taps;
+  for (Index o = 0; o < out; ++o) {
+    Index const first = o * spec.stride - spec.padding;
+    for (Index i = std::max<Index>(0, first); i < std::min(in, first + spec.kernel); ++i)
+      taps.add(i, 1.0 / static_cast<double>(spec.kernel));
+    taps.end_output();
+  }
+  return taps;
+}
+
+/// All pixels along one axis, with equal weights.
+inline cpu::Taps global_taps(Index in) {
+  cpu::Taps taps;
+  for (Index i = 0; i < in; ++i) taps.add(i, 1.0 / static_cast<double>(in));
+  taps.end_output();
+  return taps;
+}
+
+template <Real T, Device D>
+void check_pool_gradient(const char* name, const Tensor<T, D>& dy, const cpu::PoolPlan& p) {
+  Shape const wanted{p.n, p.out_height, p.out_width, p.channels};
+  require(dy.shape() == wanted, name, ": given a gradient of shape ", dy.shape(), ", wanted ", wanted);
+}
+}  // namespace detail
+
+/// Mean of every window; padding counts as zeros.
+template <Real T, Device D>
+Tensor<T, D> avg_pool(const Tensor<T, D>& x, PoolSpec spec = {}) {
+  auto const p = detail::pool_plan("avg_pool", x.shape(), spec);
+  Tensor<T, D> y({p.n, p.out_height, p.out_width, p.channels});
+  cpu::resample(x.data(), y.data(), p.n, p.height, p.width, p.channels,
+                detail::average_taps(p.height, p.out_height, spec), detail::average_taps(p.width, p.out_width, spec));
+  return y;
+}
+/// Gradient of an input of shape `x`.
+template <Real T, Device D>
+Tensor<T, D> avg_pool_backward(const Tensor<T, D>& dy, const Shape& x, PoolSpec spec = {}) {
+  auto const p = detail::pool_plan("avg_pool_backward", x, spec);
+  detail::check_pool_gradient("avg_pool_backward", dy, p);
+  Tensor<T, D> dx(x);
+  cpu::resample(dy.data(), dx.data(), p.n, p.out_height, p.out_width, p.channels,
+                cpu::transpose(detail::average_taps(p.height, p.out_height, spec), p.height),
+                cpu::transpose(detail::average_taps(p.width, p.out_width, spec), p.width));
+  return dx;
+}
+
+/// Largest element of every window; NaN where it holds one.
+template <Real T, Device D>
+Tensor<T, D> max_pool(const Tensor<T, D>& x, PoolSpec spec = {}) {
+  auto const p = detail::pool_plan("max_pool", x.shape(), spec);
+  Tensor<T, D> y({p.n, p.out_height, p.out_width, p.channels});
+  cpu::max_pool(x.data(), y.data(), p);
+  return y;
+}
+/// Gradient of the input from input, result and the result's gradient; the first of equal pixels receives it.
+template <Real T, Device D>
+Tensor<T, D> max_pool_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x, const Tensor<T, D>& y,
+                               PoolSpec spec = {}) {
+  auto const p = detail::pool_plan("max_pool_backward", x.shape(), spec);
+  detail::check_pool_gradient("max_pool_backward", dy, p);
+  detail::check_pool_gradient("max_pool_backward", y, p);
+  Tensor<T, D> dx(x.shape());
+  cpu::max_pool_backward(dy.data(), x.data(), y.data(), dx.data(), p);
+  return dx;
+}
+
+/// Mean over all pixels: (N, H, W, C) to (N, C).
+template <Real T, Device D>
+Tensor<T, D> global_avg_pool(const Tensor<T, D>& x) {
+  require(x.rank() == 4 && x.dim(1) >= 1 && x.dim(2) >= 1, "global_avg_pool: given shape ", x.shape(),
+          ", wanted (N, H, W, C) with pixels");
+  Tensor<T, D> y({x.dim(0), x.dim(3)});
+  cpu::resample(x.data(), y.data(), x.dim(0), x.dim(1), x.dim(2), x.dim(3), detail::global_taps(x.dim(1)),
+                detail::global_taps(x.dim(2)));
+  return y;
+}
+/// Gradient of an input of shape `x` from dy (N, C).
+template <Real T, Device D>
+Tensor<T, D> global_avg_pool_backward(const Tensor<T, D>& dy, const Shape& x) {
+  require(x.rank() == 4 && dy.shape() == Shape{x[0], x[3]}, "global_avg_pool_backward: given shapes ", dy.shape(),
+          " and ", x, ", wanted (N, C) and (N, H, W, C)");
+  Tensor<T, D> dx(x);
+  cpu::resample(dy.data(), dx.data(), x[0], 1, 1, x[3], cpu::transpose(detail::global_taps(x[1]), x[1]),
+                cpu::transpose(detail::global_taps(x[2]), x[2]));
+  return dx;
+}
+
+}  // namespace ops
+}  // namespace stipple
