@@ -8,8 +8,8 @@
 #include <vector>
 
 #include <stipple/diffusion/denoiser.hpp>
+#include <stipple/diffusion/noise.hpp>
 #include <stipple/diffusion/process.hpp>
-#include <stipple/tensor/rng.hpp>
 
 namespace stipple {
 
@@ -38,7 +38,7 @@ template <Real S, class Noise>
 Tensor<S> step_noise(const char* name, Noise& noise, int step, const Shape& shape, std::uint64_t first_sample) {
   if constexpr (std::same_as<std::remove_cvref_t<Noise>, Rng>) {
     (void)name, (void)step;
-    return ops::cast<S>(noise.normal(shape, Purpose::sample, first_sample));
+    return ops::cast<S>(draw_normal(noise, shape, Purpose::sample, first_sample));
   } else {
     Tensor<S> z = noise(step, shape);
     require(z.shape() == shape, name, ": given noise of shape ", z.shape(), ", wanted ", shape);
