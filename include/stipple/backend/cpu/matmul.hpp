@@ -40,8 +40,8 @@ struct MatmulJob : MatmulProblem<T> {
 };
 
 struct MatmulBlock {
-  Index row_begin, row_end, panel_begin, panel_end, unit_begin, unit_end;
-  void* partial;  // of the compute type; null for the final result
+  Index row_begin, row_end, panel_begin, panel_end, units;
+  void* sums;  // of the compute type, added to; null for the final result
 };
 
 }  // namespace stipple::cpu
@@ -52,88 +52,119 @@ struct MatmulBlock {
 
 namespace stipple::cpu {
 
+// Where the operands of a problem lie in units: in place where the instructions can read them there, else packed.
 template <class T>
-void matmul(const MatmulProblem<T>& problem) {
+class MatmulOperands {
   using C = compute_t<T>;
-  MatmulJob<T> j{problem};
-  bool const pairs = uses_pairs<T>();
-  bool const same = pairs || std::is_same_v<T, C>;  // units can be read in place
-  Index const units = pairs ? (j.k + 1) / 2 : j.k;
-  Index const panels = (j.n + panel_width - 1) / panel_width;
-  std::size_t const unit_bytes = pairs ? sizeof(Pair) : sizeof(C);
-  auto const units_to_c = [&](Index n) {
-    return (n * static_cast<Index>(unit_bytes) + static_cast<Index>(sizeof(C)) - 1) / static_cast<Index>(sizeof(C));
-  };
 
-  bool const a_in_place = same && (pairs ? j.a_k_stride == 1 && j.k % 2 == 0 && j.a_row_stride % 2 == 0 : true);
-  bool const b_in_place = std::is_same_v<T, C> && j.b_n_stride == 1 && j.n % panel_width == 0;
-  Scratch<C> const a_units(a_in_place ? 0 : units_to_c(j.m * units));
-  Scratch<C> const b_units(b_in_place ? 0 : units_to_c(panels * units * panel_width));
+ public:
+  // Room for problems of up to k terms.
+  MatmulOperands(const MatmulProblem<T>& p, Index k)
+      : pairs_(uses_pairs<T>()),
+        a_in_place_((pairs_ && p.a_k_stride == 1 && p.k % 2 == 0 && p.a_row_stride % 2 == 0) || std::is_same_v<T, C>),
+        b_in_place_(std::is_same_v<T, C> && p.b_n_stride == 1 && p.n % panel_width == 0),
+        a_(a_in_place_ ? 0 : p.m * units(k)),  // a unit is never larger than a C
+        b_(b_in_place_ ? 0 : panels(p) * units(k) * panel_width) {}
 
-  if (a_in_place) {
-    Index const per_unit = pairs ? 2 : 1;
-    j.units_a = j.a;
-    j.units_a_row = j.a_row_stride / per_unit;
-    j.units_a_stride = pairs ? 1 : j.a_k_stride;
-  } else if (pairs && j.a_k_stride != 1) {
-    j.units_a = a_units.data();
-    j.units_a_row = 1;
-    j.units_a_stride = j.m;
-    parallel_for(units, std::max<Index>(1, 8192 / j.m), [&](Index begin, Index end) {
-      STIPPLE_CPU_DISPATCH_PRODUCT(T, pack_left_transposed, j, a_units.data(), begin, end);
-    });
-  } else {
-    j.units_a = a_units.data();
-    j.units_a_row = units;
-    j.units_a_stride = 1;
-    parallel_for(j.m, std::max<Index>(1, 8192 / std::max<Index>(1, j.k)), [&](Index begin, Index end) {
-      STIPPLE_CPU_DISPATCH_PRODUCT(T, pack_left, j, a_units.data(), begin, end);
-    });
-  }
-  if (b_in_place) {
-    j.units_b = j.b;
-    j.units_b_stride = j.b_k_stride;
-    j.units_b_panel = panel_width;
-  } else {
-    j.units_b = b_units.data();
-    j.units_b_stride = panel_width;
-    j.units_b_panel = units * panel_width;
-    parallel_for(panels, std::max<Index>(1, 8192 / std::max<Index>(1, j.k * panel_width)), [&](Index begin, Index end) {
-      STIPPLE_CPU_DISPATCH_PRODUCT(T, pack_right, j, b_units.data(), begin, end);
-    });
+  Index units(Index terms) const { return pairs_ ? (terms + 1) / 2 : terms; }
+  static Index panels(const MatmulProblem<T>& p) { return (p.n + panel_width - 1) / panel_width; }
+
+  // Packs what has to be packed, on all threads (or inline inside of a region).
+  MatmulJob<T> pack(const MatmulProblem<T>& p) const {
+    MatmulJob<T> j{p};
+    Index const n = units(p.k);
+    if (a_in_place_) {
+      j.units_a = p.a;
+      j.units_a_row = pairs_ ? p.a_row_stride / 2 : p.a_row_stride;
+      j.units_a_stride = pairs_ ? 1 : p.a_k_stride;
+    } else if (pairs_ && p.a_k_stride != 1) {
+      j.units_a = a_.data();
+      j.units_a_row = 1;
+      j.units_a_stride = p.m;
+      parallel_for(n, std::max<Index>(1, 8192 / p.m), [&](Index begin, Index end) {
+        STIPPLE_CPU_DISPATCH_PRODUCT(T, pack_left_transposed, j, a_.data(), begin, end);
+      });
+    } else {
+      j.units_a = a_.data();
+      j.units_a_row = n;
+      j.units_a_stride = 1;
+      parallel_for(p.m, std::max<Index>(1, 8192 / std::max<Index>(1, p.k)), [&](Index begin, Index end) {
+        STIPPLE_CPU_DISPATCH_PRODUCT(T, pack_left, j, a_.data(), begin, end);
+      });
+    }
+    if (b_in_place_) {
+      j.units_b = p.b;
+      j.units_b_stride = p.b_k_stride;
+      j.units_b_panel = panel_width;
+    } else {
+      j.units_b = b_.data();
+      j.units_b_stride = panel_width;
+      j.units_b_panel = n * panel_width;
+      Index const grain = std::max<Index>(1, 8192 / std::max<Index>(1, p.k * panel_width));
+      parallel_for(panels(p), grain, [&](Index begin, Index end) {
+        STIPPLE_CPU_DISPATCH_PRODUCT(T, pack_right, j, b_.data(), begin, end);
+      });
+    }
+    return j;
   }
 
-  // Sums over many terms with few results (weight gradients) are split along the terms into fixed parts.
-  Index const row_block = 96, panel_block = 8;
-  Index const row_blocks = (j.m + row_block - 1) / row_block, panel_blocks = (panels + panel_block - 1) / panel_block;
-  Index const parts = j.full == nullptr ? 1 : std::clamp<Index>(units / 1024, 1, 16);
-  if (parts == 1) {
-    Index const small = j.m * j.n * j.k < 64 * 1024 ? row_blocks * panel_blocks : 1;  // not worth a second thread
-    parallel_for(row_blocks * panel_blocks, small, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        Index const row = i / panel_blocks * row_block, panel = i % panel_blocks * panel_block;
-        MatmulBlock const block{
-            row, std::min(j.m, row + row_block), panel, std::min(panels, panel + panel_block), 0, units, j.full};
-        STIPPLE_CPU_DISPATCH_PRODUCT(T, matmul_block, j, block);
-      }
-    });
-    return;
-  }
-  Scratch<C> const partial(parts * j.m * j.n);
-  Index const part_units = (units + parts - 1) / parts;
+ private:
+  bool pairs_, a_in_place_, b_in_place_;
+  Scratch<C> a_, b_;
+};
+
+// Sums over many terms with few results (weight gradients): fixed parts of the terms, each summed by one thread in
+// pieces that stay in its cache, then added in order.
+template <class T>
+void matmul_long(const MatmulProblem<T>& p, Index parts) {
+  using C = compute_t<T>;
+  constexpr Index piece = 512;  // terms; even, so that pairs don't straddle pieces
+  Index const n = p.m * p.n, pieces = (p.k + piece - 1) / piece, part = (pieces + parts - 1) / parts;
+  Scratch<C> const partial(parts * n, true);
   parallel_for(parts, 1, [&](Index begin, Index end) {
+    MatmulOperands<T> const operands(p, piece);
     for (Index i = begin; i < end; ++i) {
-      MatmulBlock const block{
-          0, j.m, 0, panels, i * part_units, std::min(units, (i + 1) * part_units), partial.data() + i * j.m * j.n};
-      STIPPLE_CPU_DISPATCH_PRODUCT(T, matmul_block, j, block);
+      for (Index k = i * part * piece; k < std::min(p.k, (i + 1) * part * piece); k += piece) {
+        MatmulProblem<T> mine = p;
+        mine.k = std::min(piece, p.k - k);
+        mine.a += k * p.a_k_stride;
+        mine.b += k * p.b_k_stride;
+        auto const job = operands.pack(mine);
+        MatmulBlock const block{0, p.m, 0, operands.panels(p), operands.units(mine.k), partial.data() + i * n};
+        STIPPLE_CPU_DISPATCH_PRODUCT(T, matmul_block, job, block);
+      }
     }
   });
-  Index const n = j.m * j.n;
   parallel_for(n, 16 * 1024, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
       C total = partial.data()[i];
-      for (Index p = 1; p < parts; ++p) total += partial.data()[p * n + i];
-      j.full[i] = total;
+      for (Index q = 1; q < parts; ++q) total += partial.data()[q * n + i];
+      p.full[i] = total;
+    }
+  });
+}
+
+template <class T>
+void matmul(const MatmulProblem<T>& p) {
+  if (p.m == 0 || p.n == 0) return;
+  if (p.full != nullptr) {
+    Index const parts = std::clamp<Index>(p.k / 2048, 1, 16);
+    if (parts > 1) return matmul_long(p, parts);
+    std::fill_n(p.full, p.m * p.n, compute_t<T>(0));
+  }
+  MatmulOperands<T> const operands(p, p.k);
+  auto const job = operands.pack(p);
+  constexpr Index row_block = 96, panel_block = 8;
+  Index const panels = operands.panels(p);
+  Index const row_blocks = (p.m + row_block - 1) / row_block, panel_blocks = (panels + panel_block - 1) / panel_block;
+  Index const grain = p.m * p.n * p.k < 64 * 1024 ? row_blocks * panel_blocks : 1;  // small ones stay on one thread
+  parallel_for(row_blocks * panel_blocks, grain, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      Index const row = i / panel_blocks * row_block, panel = i % panel_blocks * panel_block;
+      MatmulBlock const block{
+          row,   std::min(p.m, row + row_block), panel, std::min(panels, panel + panel_block), operands.units(p.k),
+          p.full};
+      STIPPLE_CPU_DISPATCH_PRODUCT(T, matmul_block, job, block);
     }
   });
 }

@@ -33,32 +33,31 @@ void pack_right(const MatmulJob<T>& j, void* packed, Index begin, Index end) {
   pack_panels(j.b, j.k, j.n, j.b_k_stride, j.b_n_stride, static_cast<E*>(packed), j.units_b_panel, begin, end);
 }
 
-// Rows [row_begin, row_end), all columns of panels [panel_begin, panel_end), terms [unit_begin, unit_end).
+// Rows [row_begin, row_end), all columns of panels [panel_begin, panel_end).
 template <class T, class E>
 void matmul_block(const MatmulJob<T>& j, const MatmulBlock& block) {
   using C = compute_t<T>;
   auto const* const a = static_cast<const E*>(j.units_a);
   auto const* const b = static_cast<const E*>(j.units_b);
   Index const zero = 0;
-  TileSum sum{&zero, &zero, 1, block.unit_end - block.unit_begin, j.units_a_stride, j.units_b_stride, j.units_b_panel};
+  TileSum sum{&zero, &zero, 1, block.units, j.units_a_stride, j.units_b_stride, j.units_b_panel};
   alignas(64) C c[8 * most_panels * panel_width];
   for (Index panel = block.panel_begin; panel < block.panel_end;) {
     int const panels = next_panels(block.panel_end - panel);
     Index const column = panel * panel_width;
     Index const columns = j.n - column < panels * panel_width ? j.n - column : panels * panel_width;
-    const E* const right = b + panel * j.units_b_panel + block.unit_begin * j.units_b_stride;
+    const E* const right = b + panel * j.units_b_panel;
     for (Index row = block.row_begin; row < block.row_end;) {
       int const most = tile_rows(panels);
       int const rows = static_cast<int>(block.row_end - row < most ? block.row_end - row : most);
       const E* left[8];
-      for (int i = 0; i < most; ++i)
-        left[i] = a + (row + (i < rows ? i : rows - 1)) * j.units_a_row + block.unit_begin * j.units_a_stride;
+      for (int i = 0; i < most; ++i) left[i] = a + (row + (i < rows ? i : rows - 1)) * j.units_a_row;
       any_tile(rows, panels, left, right, sum, c);
       for (int i = 0; i < rows; ++i) {
         C const* const from = c + i * panels * panel_width;
         Index const at = (row + i) * j.n + column;
-        if (block.partial != nullptr)
-          finish_row<C, C>(from, static_cast<C*>(block.partial) + at, nullptr, nullptr, nullptr, columns);
+        if (block.sums != nullptr)
+          add_row(from, static_cast<C*>(block.sums) + at, columns);
         else
           finish_row<T, C>(from, j.out + at, j.bias == nullptr ? nullptr : j.bias + column, nullptr,
                            j.residual == nullptr ? nullptr : j.residual + at, columns);
