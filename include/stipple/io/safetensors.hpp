@@ -3,6 +3,7 @@
 // Eight bytes with the header's length, a JSON header, then the elements without gaps, all little-endian.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <concepts>
 #include <cstring>
@@ -10,12 +11,13 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
 #include <stipple/io/file.hpp>
+#include <stipple/io/json.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
@@ -75,6 +77,24 @@ bool convert_exactly(F value, T& result) {
     result = static_cast<T>(value);
     return std::in_range<T>(value);
   }
+}
+
+/// Fills `result` from stored elements of type F, not necessarily aligned. Returns how many came before the first that
+/// T cannot hold exactly, or -1 for an integer type against a floating-point one.
+template <class F, Element T>
+Index copy_exactly(const std::byte* bytes, std::span<T> result) {
+  if constexpr (std::same_as<T, F>) {
+    if (!result.empty()) std::memcpy(static_cast<void*>(result.data()), bytes, result.size_bytes());
+  } else if constexpr (FloatingElement<T> == FloatingElement<F>) {
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      F value;
+      std::memcpy(static_cast<void*>(&value), bytes + i * sizeof(F), sizeof(F));
+      if (!convert_exactly(value, result[i])) return static_cast<Index>(i);
+    }
+  } else {
+    return -1;
+  }
+  return static_cast<Index>(result.size());
 }
 
 /// Calls f(F{}) with the type that holds elements of `dtype`.
@@ -172,22 +192,13 @@ class SafetensorsFile {
   template <Element T>
   Tensor<T> read(std::string_view name) const {
     auto const& where = info(name);
-    auto const bytes = raw(name);
     Tensor<T> result(where.shape);
-    detail::with_element_type(where.dtype, [&]<class F>(F) {
-      if constexpr (std::same_as<T, F>) {
-        if (!bytes.empty()) std::memcpy(static_cast<void*>(result.data()), bytes.data(), bytes.size());
-      } else if constexpr (detail::FloatingElement<T> == detail::FloatingElement<F>) {
-        for (Index i = 0; i < result.size(); ++i) {
-          F value;
-          std::memcpy(static_cast<void*>(&value), bytes.data() + static_cast<std::size_t>(i) * sizeof(F), sizeof(F));
-          check(detail::convert_exactly(value, result.data()[i]), "tensor '", name, "': given ", where.dtype,
-                ", wanted ", dtype_name<T>(), ", which cannot hold element ", i, " exactly");
-        }
-      } else {
-        check(false, "tensor '", name, "': given ", where.dtype, ", wanted ", dtype_name<T>());
-      }
-    });
+    Index exact = 0;  // elements converted before the first that T cannot hold
+    detail::with_element_type(where.dtype,
+                              [&]<class F>(F) { exact = detail::copy_exactly<F>(raw(name).data(), result.span()); });
+    check(exact >= 0, "tensor '", name, "': given ", where.dtype, ", wanted ", dtype_name<T>());
+    check(exact == result.size(), "tensor '", name, "': given ", where.dtype, ", wanted ", dtype_name<T>(),
+          ", which cannot hold element ", exact, " exactly");
     return result;
   }
 
@@ -201,26 +212,13 @@ class SafetensorsFile {
 
   void read_header(std::string_view text) {
     check(text.starts_with('{'), "the header is not a JSON object");
-    // Keys seen in each open object: a parser would silently keep the last of two equal names.
-    std::vector<std::set<std::string>> keys;
-    auto const on_event = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
-      using Event = nlohmann::json::parse_event_t;
-      check(depth <= 3, "the header is nested too deeply");
-      if (event == Event::object_start) keys.emplace_back();
-      if (event == Event::object_end) keys.pop_back();
-      if (event == Event::key) {
-        auto const& key = parsed.get_ref<const std::string&>();
-        check(keys.back().insert(key).second, "the header has two entries named '", key, "'");
-      }
-      return true;
-    };
-    nlohmann::json header;
+    Json header;
     try {
-      header = nlohmann::json::parse(text, on_event);
-    } catch (const nlohmann::json::exception& error) {
-      check(false, "the header is not JSON: ", error.what());
+      header = Json::parse(text);
+    } catch (const Error& error) {
+      check(false, "the header is not valid: ", error.what());
     }
-    for (auto const& [name, entry] : header.items()) {
+    for (auto const& [name, entry] : header.as_object()) {
       if (name == "__metadata__")
         read_metadata(entry);
       else
@@ -228,53 +226,52 @@ class SafetensorsFile {
     }
   }
 
-  void read_metadata(const nlohmann::json& entry) {
+  void read_metadata(const Json& entry) {
     check(entry.is_object(), "__metadata__ is not an object");
-    for (auto const& [key, value] : entry.items()) {
+    for (auto const& [key, value] : entry.as_object()) {
       check(value.is_string(), "__metadata__ '", key, "' is not a string");
-      metadata_.emplace(key, value.get<std::string>());
+      metadata_.emplace(key, value.as_string());
     }
   }
 
-  TensorInfo read_entry(const std::string& name, const nlohmann::json& entry) const {
+  TensorInfo read_entry(const std::string& name, const Json& entry) const {
     check(entry.is_object() && entry.contains("dtype") && entry.contains("shape") && entry.contains("data_offsets"),
           "tensor '", name, "': wanted an object with dtype, shape and data_offsets");
     TensorInfo result;
-    auto const& dtype = entry["dtype"];
+    auto const& dtype = entry.at("dtype");
     check(dtype.is_string(), "tensor '", name, "': the dtype is not a string");
-    auto const& dtype_text = dtype.get_ref<const std::string&>();
     auto const known = std::find_if(detail::file_dtypes.begin(), detail::file_dtypes.end(),
-                                    [&](auto const& candidate) { return candidate.name == dtype_text; });
-    check(known != detail::file_dtypes.end(), "tensor '", name, "': given dtype '", dtype_text,
+                                    [&](auto const& candidate) { return candidate.name == dtype.as_string(); });
+    check(known != detail::file_dtypes.end(), "tensor '", name, "': given dtype '", dtype.as_string(),
           "', wanted one of F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL");
     result.dtype = static_cast<FileDtype>(known - detail::file_dtypes.begin());
 
-    auto const& shape = entry["shape"];
-    check(shape.is_array() && shape.size() <= Shape::max_rank, "tensor '", name, "': wanted a shape of at most ",
-          int{Shape::max_rank}, " extents");
-    auto size = static_cast<Index>(known->bytes);
-    for (auto const& extent : shape) {
+    auto const& shape = entry.at("shape");
+    check(shape.is_array() && shape.as_array().size() <= Shape::max_rank, "tensor '", name,
+          "': wanted a shape of at most ", int{Shape::max_rank}, " extents");
+    for (auto const& extent : shape.as_array())
       check(is_size(extent), "tensor '", name, "': an extent of the shape is not a number of elements");
-      result.shape.append(extent.get<Index>());
-      check(!__builtin_mul_overflow(size, extent.get<Index>(), &size), "tensor '", name, "': given shape ",
-            result.shape, ", wanted fewer elements");
+    try {
+      for (auto const& extent : shape.as_array()) result.shape.append(extent.as_integer());
+    } catch (const Error& error) {
+      check(false, "tensor '", name, "': ", error.what());
     }
+    std::size_t const wanted = static_cast<std::size_t>(result.shape.size()) * known->bytes;
 
-    auto const& offsets = entry["data_offsets"];
-    check(offsets.is_array() && offsets.size() == 2 && is_size(offsets[0]) && is_size(offsets[1]), "tensor '", name,
-          "': data_offsets are not two byte positions");
-    result.begin = offsets[0].get<std::size_t>();
-    result.end = offsets[1].get<std::size_t>();
+    auto const& offsets = entry.at("data_offsets");
+    check(offsets.is_array() && offsets.as_array().size() == 2 && is_size(offsets.as_array()[0]) &&
+              is_size(offsets.as_array()[1]),
+          "tensor '", name, "': data_offsets are not two byte positions");
+    result.begin = static_cast<std::size_t>(offsets.as_array()[0].as_integer());
+    result.end = static_cast<std::size_t>(offsets.as_array()[1].as_integer());
     check(result.begin <= result.end && result.end <= data_.size(), "tensor '", name, "': given bytes [", result.begin,
           ", ", result.end, ") of ", data_.size());
-    check(result.end - result.begin == static_cast<std::size_t>(size), "tensor '", name, "': given ",
-          result.end - result.begin, " bytes, wanted ", size, " for ", result.dtype, " of shape ", result.shape);
+    check(result.end - result.begin == wanted, "tensor '", name, "': given ", result.end - result.begin,
+          " bytes, wanted ", wanted, " for ", result.dtype, " of shape ", result.shape);
     return result;
   }
 
-  static bool is_size(const nlohmann::json& value) {
-    return value.is_number_unsigned() && value.get<std::uint64_t>() <= std::uint64_t{INT64_MAX};
-  }
+  static bool is_size(const Json& value) { return value.is_integer() && value.as_integer() >= 0; }
 
   // The tensors must cover the data exactly, without overlap or hole.
   void check_layout() const {
@@ -346,24 +343,19 @@ class SafetensorsWriter {
 
   // Padded with spaces to a multiple of 8 bytes, so that the tensors are aligned in a mapped file.
   std::string header() const {
-    nlohmann::ordered_json json = nlohmann::ordered_json::object();
-    if (!metadata_.empty()) json["__metadata__"] = metadata_;
+    Json::Object fields;
+    if (!metadata_.empty()) fields.emplace_back("__metadata__", Json::Object(metadata_.begin(), metadata_.end()));
     std::size_t offset = 0;
     for (auto const& [key, entry] : tensors_) {
       std::size_t const end = offset + entry.bytes.size();
-      auto& fields = json[key.name];
-      fields["dtype"] = to_text(key.dtype);
-      fields["shape"] = std::vector<Index>(entry.shape.begin(), entry.shape.end());
-      fields["data_offsets"] = {offset, end};
+      fields.emplace_back(key.name, Json::Object{{"dtype", to_text(key.dtype)},
+                                                 {"shape", Json::Array(entry.shape.begin(), entry.shape.end())},
+                                                 {"data_offsets", Json::Array{offset, end}}});
       offset = end;
     }
-    try {
-      auto text = json.dump();
-      text.append((8 - text.size() % 8) % 8, ' ');
-      return text;
-    } catch (const nlohmann::json::exception& error) {
-      fail("safetensors: a name or a metadata entry is not UTF-8 text: ", error.what());
-    }
+    auto text = Json(std::move(fields)).dump();
+    text.append((8 - text.size() % 8) % 8, ' ');
+    return text;
   }
 
   std::map<Key, Entry> tensors_;

@@ -1,0 +1,119 @@
+// Runs gnuplot (https://gnuplot.info): a script in, the bytes of a picture out.
+#pragma once
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <stipple/io/file.hpp>
+
+extern char** environ;
+
+namespace stipple {
+
+/// A string of gnuplot that stands for exactly this text: nothing in single quotes is interpreted. Control characters
+/// become spaces, so that a text cannot end its line.
+inline std::string gnuplot_string(std::string_view text) {
+  std::string result = "'";
+  for (char c : text) {
+    bool const control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    result += control ? ' ' : c;
+    if (c == '\'') result += '\'';
+  }
+  return result + "'";
+}
+
+/// A number of gnuplot; what is not finite is a missing value.
+inline std::string gnuplot_number(double value) {
+  if (!std::isfinite(value)) return "NaN";
+  std::array<char, 32> buffer;
+  return {buffer.data(), std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr};
+}
+
+namespace detail {
+
+/// An unnamed file that vanishes when it is closed; the child process inherits it.
+class ScratchFile {
+ public:
+  ScratchFile() : stream_(std::tmpfile(), &std::fclose) {
+    require(stream_ != nullptr, "plot: cannot create a temporary file: ", system_message());
+  }
+  int descriptor() const { return fileno(stream_.get()); }
+  void put(std::string_view bytes) const {
+    write_all(descriptor(), bytes, "a temporary file");
+    lseek(descriptor(), 0, SEEK_SET);
+  }
+  std::string content() const {
+    std::string bytes;
+    std::array<char, 65536> buffer;
+    lseek(descriptor(), 0, SEEK_SET);
+    for (ssize_t count = 1; count > 0; bytes.append(buffer.data(), static_cast<std::size_t>(count))) {
+      do count = read(descriptor(), buffer.data(), buffer.size());
+      while (count < 0 && errno == EINTR);
+      require(count >= 0, "plot: cannot read a temporary file: ", system_message());
+    }
+    return bytes;
+  }
+
+ private:
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream_;
+};
+
+/// Starts gnuplot on these files and waits for its end; returns its exit status, or -1 if a signal ended it.
+inline int run_gnuplot_process(const ScratchFile& input, const ScratchFile& output, const ScratchFile& errors) {
+  struct Settings {
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    Settings() {
+      posix_spawn_file_actions_init(&files);
+      posix_spawnattr_init(&attributes);
+    }
+    Settings(const Settings&) = delete;
+    Settings& operator=(const Settings&) = delete;
+    ~Settings() {
+      posix_spawn_file_actions_destroy(&files);
+      posix_spawnattr_destroy(&attributes);
+    }
+  } settings;
+  posix_spawn_file_actions_adddup2(&settings.files, input.descriptor(), STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&settings.files, output.descriptor(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&settings.files, errors.descriptor(), STDERR_FILENO);
+  // A process group of its own: Ctrl-C is for the training program, which then finishes its step and its pictures.
+  posix_spawnattr_setflags(&settings.attributes, POSIX_SPAWN_SETPGROUP);
+  std::string program = "gnuplot", defaults = "-d";  // -d: the user's own settings stay out
+  std::array<char*, 3> arguments{program.data(), defaults.data(), nullptr};
+  pid_t child = 0;
+  int const error = posix_spawnp(&child, "gnuplot", &settings.files, &settings.attributes, arguments.data(), environ);
+  require(error != ENOENT, "plot: the program gnuplot was not found; Debian and Ubuntu have it as gnuplot-nox");
+  require(error == 0, "plot: cannot start gnuplot: ", system_message(error));
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0) require(errno == EINTR, "plot: cannot wait for gnuplot: ", system_message());
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+}  // namespace detail
+
+/// The PNG that gnuplot makes of `script`, in `width` x `height` pixels. Texts appear as they are written
+/// (noenhanced). Throws Error if gnuplot is missing or reports a mistake.
+inline std::string run_gnuplot(std::string_view script, int width, int height) {
+  require(width >= 100 && height >= 100 && width <= 20000 && height <= 20000, "plot: given ", width, " x ", height,
+          " pixels, wanted 100 to 20000");
+  detail::ScratchFile const input, output, errors;
+  input.put("set terminal pngcairo noenhanced size " + std::to_string(width) + "," + std::to_string(height) + "\n" +
+            std::string(script));
+  int const status = detail::run_gnuplot_process(input, output, errors);
+  auto picture = output.content();
+  bool const complete = status == 0 && picture.starts_with("\x89PNG\r\n");
+  if (!complete) fail("plot: gnuplot failed: ", errors.content());
+  return picture;
+}
+
+}  // namespace stipple

@@ -1,0 +1,82 @@
+// JSON in files: metrics, configurations and the line-by-line log of a run.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <stipple/io/file.hpp>
+#include <stipple/io/json.hpp>
+
+namespace stipple {
+
+/// Replaces the file at `path` by `value`, indented; see `write_atomically`.
+inline void write_json(const FilePath& path, const Json& value) { write_atomically(path, value.dump(2) + "\n"); }
+
+/// Throws Error if the file cannot be read or is not JSON.
+inline Json read_json(const FilePath& path) {
+  auto const text = read_file(path);
+  try {
+    return Json::parse(text);
+  } catch (const Error& error) {
+    fail("read_json: ", detail::quoted(path), ": ", error.what());
+  }
+}
+
+/// A log with one JSON object a line, each with the integer field "step". Every line reaches the operating system
+/// before `append` returns, so a killed process loses none.
+class JsonLog {
+ public:
+  /// Starts an empty log, in place of an older one.
+  static JsonLog create(const FilePath& path) { return JsonLog(path, 0); }
+
+  /// Goes on with a log after a resume from the checkpoint of `step`: later lines, and a last line that was cut off,
+  /// are removed, so that log and checkpoint tell one story. A missing file is an empty log. Throws Error if another
+  /// line is not an entry of a log; the file is then unchanged.
+  static JsonLog resume(const FilePath& path, std::int64_t step) {
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) return create(path);
+    return JsonLog(path, length_until(path, step));
+  }
+
+  /// Writes one line. Throws Error if there is no integer "step", or the disk is full.
+  void append(const Json& entry) {
+    const Json* const step = entry.find("step");
+    require(step != nullptr && step->is_integer(), "log: given an entry without an integer 'step'");
+    detail::write_all(file_.get(), entry.dump() + "\n", path_);
+  }
+
+ private:
+  JsonLog(const FilePath& path, std::size_t length)
+      : path_(path), file_(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+    require(file_.is_open(), "log: cannot open ", detail::quoted(path), ": ", detail::system_message());
+    require(ftruncate(file_.get(), static_cast<off_t>(length)) == 0, "log: cannot shorten ", detail::quoted(path), ": ",
+            detail::system_message());
+  }
+
+  static std::size_t length_until(const FilePath& path, std::int64_t last_step) {
+    auto const text = read_file(path);
+    std::size_t begin = 0, line = 1;
+    for (auto end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin), ++line) {
+      auto const step = step_of(std::string_view(text).substr(begin, end - begin));
+      require(step.has_value(), "log: ", detail::quoted(path), ", line ", line, ": wanted an object with a 'step'");
+      if (*step > last_step) break;
+      begin = end + 1;
+    }
+    return begin;
+  }
+
+  static std::optional<std::int64_t> step_of(std::string_view line) {
+    try {
+      return Json::parse(line).at("step").as_integer();
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  }
+
+  FilePath path_;
+  detail::FileDescriptor file_;
+};
+
+}  // namespace stipple
