@@ -1,0 +1,56 @@
+// Table look-up by number, and one-hot vectors.
+#pragma once
+
+#include <stipple/backend/cpu/embedding.hpp>
+#include <stipple/tensor/tensor.hpp>
+
+namespace stipple::ops {
+
+/// Throws an Error in the name of operation `name` unless all ids lie in [0, count).
+template <Device D>
+void check_ids(const char* name, const Tensor<std::int32_t, D>& ids, Index count) {
+  require(ids.defined(), name, ": given no ids");
+  for (Index i = 0; i < ids.size(); ++i)
+    require(ids.data()[i] >= 0 && ids.data()[i] < count, name, ": given id ", ids.data()[i], " at position ", i,
+            ", wanted 0 to ", count - 1);
+}
+
+/// Rows of the table (V, E) for ids of any shape (...): (..., E).
+template <Real T, Device D>
+Tensor<T, D> embedding(const Tensor<T, D>& table, const Tensor<std::int32_t, D>& ids) {
+  require(table.rank() == 2, "embedding: given a table of shape ", table.shape(), ", wanted (V, E)");
+  check_ids("embedding", ids, table.dim(0));
+  Shape shape = ids.shape();
+  shape.append(table.dim(1));
+  Tensor<T, D> y(shape);
+  cpu::embedding(table.data(), ids.data(), y.data(), ids.size(), table.dim(1));
+  return y;
+}
+
+/// Gradient of a table with `entries` rows, in the accumulation type.
+template <Real T, Device D>
+Tensor<accumulate_t<T>, D> embedding_backward(const Tensor<T, D>& dy, const Tensor<std::int32_t, D>& ids,
+                                              Index entries) {
+  check_ids("embedding_backward", ids, entries);
+  Shape wanted = ids.shape();
+  require(dy.rank() >= 1, "embedding_backward: given a gradient of shape ", dy.shape(), ", wanted (..., E)");
+  wanted.append(dy.dim(-1));
+  require(dy.shape() == wanted, "embedding_backward: given a gradient of shape ", dy.shape(), ", wanted ", wanted);
+  Tensor<accumulate_t<T>, D> gradient({entries, dy.dim(-1)});
+  cpu::embedding_backward(dy.data(), ids.data(), gradient.data(), ids.size(), entries, dy.dim(-1));
+  return gradient;
+}
+
+/// (...) to (..., classes): 1 at the id, 0 elsewhere.
+template <Real T, Device D>
+Tensor<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes) {
+  require(classes >= 1, "one_hot: given ", classes, " classes, wanted at least 1");
+  check_ids("one_hot", ids, classes);
+  Shape shape = ids.shape();
+  shape.append(classes);
+  auto y = Tensor<T, D>::zeros(shape);
+  for (Index i = 0; i < ids.size(); ++i) y.data()[i * classes + ids.data()[i]] = T(1);
+  return y;
+}
+
+}  // namespace stipple::ops
