@@ -1,0 +1,22 @@
+// Dropout and its gradient, which makes the mask again instead of keeping it.
+#pragma once
+
+#include <stipple/autograd/mode.hpp>
+#include <stipple/autograd/var.hpp>
+#include <stipple/ops/dropout.hpp>
+
+namespace stipple {
+
+/// While a Training lives: elements are zero with probability `p`, the others are divided by 1 - p; the mask is the
+/// next draw of the training's Rng. Otherwise x itself.
+template <Real T, Device D>
+Var<T, D> dropout(const Var<T, D>& x, double p) {
+  require(p >= 0 && p <= 1, "dropout: given probability ", p, ", wanted 0 to 1");
+  if (!is_training() || p == 0) return x;
+  Rng& rng = *autograd::training_rng();
+  DrawKey const key(rng.seed(), Purpose::dropout, rng.next_draw());
+  return record(ops::dropout(x.value(), p, key), std::tie(x),
+                [p, key](const Tensor<T, D>& dy) { return std::tuple(ops::dropout(dy, p, key)); });
+}
+
+}  // namespace stipple
