@@ -66,7 +66,7 @@ void check_threads(const F& f) {
 }
 
 /// Requires that f(x), whose first axis counts samples like x's, treats each sample alone: the rows of f(x) have the
-/// same bits as f of every single row and of the batch split in two.
+/// same bits as f of every single row, of the batch in sevens and of its second half.
 template <class T, class F>
 void check_batch(const stipple::Tensor<T>& x, const F& f) {
   auto const whole = f(x);
@@ -74,6 +74,10 @@ void check_batch(const stipple::Tensor<T>& x, const F& f) {
   for (stipple::Index i = 0; i < n; ++i) {
     INFO("sample " << i << " alone");
     CHECK(same_bits(f(x.slice(i, i + 1).clone()), whole.slice(i, i + 1)));
+  }
+  for (stipple::Index i = 0; i + 7 <= n; i += 7) {
+    INFO("samples from " << i << " in a batch of 7");
+    CHECK(same_bits(f(x.slice(i, i + 7).clone()), whole.slice(i, i + 7)));
   }
   CHECK(same_bits(f(x.slice(n / 2, n).clone()), whole.slice(n / 2, n)));
 }

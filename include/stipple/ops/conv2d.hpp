@@ -15,9 +15,11 @@ namespace ops {
 
 namespace detail {
 inline void check_conv_spec(const char* name, const Conv2dSpec& s) {
-  require(s.stride >= 1 && s.padding >= 0 && s.dilation >= 1 && s.groups >= 1, name, ": given stride ", s.stride,
-          ", padding ", s.padding, ", dilation ", s.dilation, ", groups ", s.groups,
-          ", wanted a padding of 0 or more and the others 1 or more");
+  constexpr Index most = 1 << 20;  // so that extents never overflow
+  auto const within = [](Index value, Index least) { return least <= value && value <= most; };
+  require(within(s.stride, 1) && within(s.padding, 0) && within(s.dilation, 1) && within(s.groups, 1), name,
+          ": given stride ", s.stride, ", padding ", s.padding, ", dilation ", s.dilation, ", groups ", s.groups,
+          ", wanted a padding of 0 or more, the others 1 or more, and none above ", most);
 }
 }  // namespace detail
 

@@ -23,6 +23,8 @@ inline cpu::ConvDims conv_transpose2d_dims(const Shape& x, const Shape& weight, 
           s.groups, " groups, wanted weight (kH, kW, O / groups, C) with groups dividing C");
   require(s.output_padding >= 0 && (s.output_padding < s.stride || s.output_padding < s.dilation),
           "conv_transpose2d: given output_padding ", s.output_padding, ", wanted less than stride or dilation");
+  require(weight[0] >= 1 && weight[1] >= 1, "conv_transpose2d: given a kernel of ", weight[0], " x ", weight[1],
+          ", wanted 1 x 1 or more");
   cpu::ConvDims d{x[0], 0,        0,         weight[2] * s.groups, weight[0], weight[1], x[3], x[1],
                   x[2], s.stride, s.padding, s.dilation,           s.groups};
   d.h = (x[1] - 1) * s.stride - 2 * s.padding + s.dilation * (d.kh - 1) + s.output_padding + 1;
@@ -49,6 +51,8 @@ template <Real T, Device D>
 Tensor<T, D> conv_transpose2d_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& weight, const Shape& x,
                                              const ConvTranspose2dSpec& spec) {
   auto const d = conv_transpose2d_dims(x, weight.shape(), spec);
+  require(dy.shape() == Shape{d.n, d.h, d.w, d.c}, "conv_transpose2d_backward_input: given dy ", dy.shape(),
+          ", wanted (", d.n, ", ", d.h, ", ", d.w, ", ", d.c, ")");
   Tensor<T, D> dx(x);
   cpu::conv_transpose2d_backward_input(dy.data(), weight.data(), dx.data(), d);
   return dx;
@@ -59,6 +63,8 @@ template <Real T, Device D>
 Tensor<accumulate_t<T>, D> conv_transpose2d_backward_weight(const Tensor<T, D>& dy, const Tensor<T, D>& x,
                                                             const Shape& weight, const ConvTranspose2dSpec& spec) {
   auto const d = conv_transpose2d_dims(x.shape(), weight, spec);
+  require(dy.shape() == Shape{d.n, d.h, d.w, d.c}, "conv_transpose2d_backward_weight: given dy ", dy.shape(),
+          ", wanted (", d.n, ", ", d.h, ", ", d.w, ", ", d.c, ")");
   Tensor<accumulate_t<T>, D> dw(weight);
   cpu::conv_transpose2d_backward_weight(x.data(), dy.data(), dw.data(), d);
   return dw;

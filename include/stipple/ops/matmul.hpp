@@ -58,7 +58,7 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Ten
   Tensor<T, D> y(x.shape().with(-1, out));
   require(!residual.defined() || residual.shape() == y.shape(), "linear: given residual ", residual.shape(),
           ", wanted ", y.shape());
-  auto p = detail::matmul_problem(x.data(), weight.data(), x.size() / std::max<Index>(1, in), out, in, {});
+  auto p = detail::matmul_problem(x.data(), weight.data(), x.shape().count(0, x.rank() - 1), out, in, {});
   p.out = y.data();
   p.bias = bias.defined() ? bias.data() : nullptr;
   p.residual = residual.defined() ? residual.data() : nullptr;
@@ -69,10 +69,11 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Ten
 /// Gradient of `linear` with respect to x: dy (..., out) times weight transposed.
 template <Real T, Device D>
 Tensor<T, D> linear_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& weight) {
+  require(weight.rank() == 2 && dy.rank() >= 1 && dy.dim(-1) == weight.dim(1), "linear_backward_input: given dy ",
+          dy.shape(), " and weight ", weight.shape(), ", wanted dy (..., out) and weight (in, out)");
   Index const in = weight.dim(0), out = weight.dim(1);
-  require(dy.dim(-1) == out, "linear_backward_input: given dy ", dy.shape(), " and weight ", weight.shape());
   Tensor<T, D> dx(dy.shape().with(-1, in));
-  auto p = detail::matmul_problem(dy.data(), weight.data(), dy.size() / std::max<Index>(1, out), in, out,
+  auto p = detail::matmul_problem(dy.data(), weight.data(), dy.shape().count(0, dy.rank() - 1), in, out,
                                   {.transpose_b = true});
   p.out = dx.data();
   cpu::matmul(p);
@@ -82,8 +83,10 @@ Tensor<T, D> linear_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& w
 /// Gradient of `linear` with respect to the weight, (in, out), in the accumulation type.
 template <Real T, Device D>
 Tensor<accumulate_t<T>, D> linear_backward_weight(const Tensor<T, D>& dy, const Tensor<T, D>& x) {
-  Index const in = x.dim(-1), out = dy.dim(-1), rows = x.size() / std::max<Index>(1, in);
-  require(dy.size() == rows * out, "linear_backward_weight: given dy ", dy.shape(), " and x ", x.shape());
+  require(x.rank() >= 1 && dy.rank() == x.rank() && dy.shape() == x.shape().with(-1, dy.dim(-1)),
+          "linear_backward_weight: given dy ", dy.shape(), " and x ", x.shape(),
+          ", wanted dy (..., out) and x (..., in)");
+  Index const in = x.dim(-1), out = dy.dim(-1), rows = x.shape().count(0, x.rank() - 1);
   Tensor<accumulate_t<T>, D> dw({in, out});
   auto p = detail::matmul_problem(x.data(), dy.data(), in, out, rows, {.transpose_a = true});
   p.full = dw.data();

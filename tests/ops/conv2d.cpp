@@ -1,0 +1,335 @@
+#include <stipple/autograd/conv2d.hpp>
+
+#include "gradient_check.hpp"
+#include "invariance.hpp"
+#include "naive_conv.hpp"
+#include "reference_ops.hpp"
+
+using namespace stipple;
+
+namespace {
+
+struct Size {
+  Shape x;
+  Index outputs, kh, kw, stride, padding, dilation, groups;
+
+  cpu::ConvDims dims() const { return naive::conv_dims(x, kh, kw, outputs, stride, padding, dilation, groups); }
+  Shape weight() const { return {kh, kw, x[3] / groups, outputs}; }
+  Conv2dSpec spec() const { return {stride, padding, dilation, groups}; }
+  std::string text() const {
+    return to_text(x) + " -> " + std::to_string(outputs) + ", kernel " + std::to_string(kh) + " x " +
+           std::to_string(kw) + ", stride " + std::to_string(stride) + ", padding " + std::to_string(padding) +
+           ", dilation " + std::to_string(dilation) + ", groups " + std::to_string(groups);
+  }
+};
+const std::vector<Size> sizes{
+    {{1, 1, 1, 1}, 1, 1, 1, 1, 0, 1, 1},
+    {{1, 1, 1, 3}, 5, 3, 3, 1, 1, 1, 1},
+    {{2, 5, 7, 1}, 1, 3, 3, 1, 1, 1, 1},
+    {{1, 7, 5, 3}, 2, 2, 2, 1, 0, 1, 1},
+    {{2, 9, 8, 4}, 17, 4, 4, 2, 1, 1, 1},
+    {{1, 11, 13, 5}, 7, 5, 5, 1, 2, 1, 1},
+    {{1, 13, 11, 2}, 31, 7, 7, 1, 3, 1, 1},
+    {{2, 17, 13, 7}, 33, 3, 3, 3, 2, 2, 1},
+    {{2, 6, 9, 33}, 80, 1, 1, 1, 0, 1, 1},
+    {{1, 1, 1, 28}, 384, 1, 1, 1, 0, 1, 1},
+    {{3, 8, 8, 16}, 64, 3, 3, 1, 1, 1, 1},
+    {{2, 7, 7, 20}, 113, 3, 3, 1, 1, 1, 1},
+    {{1, 1, 17, 3}, 4, 1, 5, 2, 2, 1, 1},  // 1-high: the kernel's padding rows are real rows of the result
+    {{1, 6, 5, 3}, 4, 1, 4, 1, 0, 1, 1},
+    {{1, 7, 8, 2}, 3, 2, 2, 3, 0, 1, 1},  // stride beyond the kernel: some pixels are never read
+    {{1, 3, 3, 2}, 2, 5, 5, 1, 4, 1, 1},  // kernel larger than the image
+    {{1, 9, 9, 3}, 4, 3, 3, 2, 1, 2, 1},
+    {{1, 12, 10, 6}, 9, 3, 3, 2, 2, 2, 3},
+    {{2, 7, 7, 12}, 24, 3, 3, 1, 1, 1, 4},
+    {{1, 5, 5, 3}, 6, 3, 3, 1, 1, 1, 3},  // two outputs for each channel
+    {{1, 5, 6, 6}, 3, 3, 3, 1, 1, 1, 3},
+    {{19, 4, 4, 3}, 5, 3, 3, 1, 1, 1, 1},
+    {{1, 70, 200, 64}, 5, 3, 3, 1, 1, 1, 1},  // several bands
+    {{1, 131, 67, 41}, 3, 3, 3, 2, 1, 1, 1},
+};
+const std::vector<Size> depthwise_sizes{
+    {{1, 1, 1, 2}, 2, 1, 1, 1, 0, 1, 2},       {{1, 1, 1, 3}, 3, 7, 7, 1, 3, 1, 3},
+    {{2, 7, 9, 5}, 5, 3, 3, 1, 1, 1, 5},       {{2, 28, 28, 28}, 28, 7, 7, 1, 3, 1, 28},
+    {{1, 7, 7, 112}, 112, 7, 7, 1, 3, 1, 112}, {{9, 5, 5, 17}, 17, 5, 5, 2, 2, 1, 17},
+    {{2, 13, 11, 33}, 33, 4, 4, 2, 1, 1, 33},  {{1, 9, 10, 16}, 16, 3, 3, 3, 2, 2, 16},
+    {{1, 3, 5, 3}, 3, 2, 2, 1, 0, 1, 3},       {{1, 8, 5, 4}, 4, 2, 2, 3, 0, 1, 4},
+    {{1, 70, 200, 64}, 64, 3, 3, 1, 1, 1, 64},
+};
+
+template <class T>
+struct Operands {
+  Tensor<T> x, weight, dy, addend;
+  Tensor<accumulate_t<T>> bias;
+
+  explicit Operands(const Size& s)
+      : x(random_tensor<T>(s.x, 1)),
+        weight(random_tensor<T>(s.weight(), 2)),
+        dy(random_tensor<T>({s.x[0], s.dims().oh, s.dims().ow, s.outputs}, 3)),
+        addend(random_tensor<T>({s.x[0], s.outputs}, 4)),
+        bias(random_tensor<accumulate_t<T>>({s.outputs}, 5)) {}
+};
+
+/// What conv2d, its result with bias, addend and residual dy, and its gradients should be.
+template <class T>
+struct Wanted {
+  naive::Exact y, full, dx, dw;
+
+  Wanted(const Size& s, const Operands<T>& t) : y(t.dy.shape()), full(t.dy.shape()), dx(s.x), dw(s.weight()) {
+    auto const number = [](auto const& tensor, Index i) { return static_cast<double>(tensor.data()[i]); };
+    naive::for_each_product(s.dims(), [&](Index xi, Index wi, Index yi) {
+      y.add(yi, number(t.x, xi) * number(t.weight, wi));
+      dx.add(xi, number(t.dy, yi) * number(t.weight, wi));
+      dw.add(wi, number(t.x, xi) * number(t.dy, yi));
+    });
+    full.value = y.value.clone();
+    full.magnitude = y.magnitude.clone();
+    Index const sample = t.dy.size() / s.x[0];
+    for (Index i = 0; i < t.dy.size(); ++i) {
+      full.add(i, number(t.bias, i % s.outputs));
+      full.add(i, number(t.addend, i / sample * s.outputs + i % s.outputs));
+      full.add(i, number(t.dy, i));
+    }
+  }
+};
+
+template <class T>
+void check_size(const Size& s) {
+  INFO(dtype_name<T>() << " " << s.text());
+  Operands<T> const t(s);
+  Wanted<T> const wanted(s, t);
+  auto const check = [&] {
+    CHECK(naive::relative_error(ops::conv2d(t.x, t.weight, s.spec()), wanted.y) <= 1);
+    CHECK(naive::relative_error(ops::conv2d(t.x, t.weight, s.spec(), t.bias, t.addend, t.dy), wanted.full) <= 1);
+    CHECK(naive::relative_error(ops::conv2d_backward_input(t.dy, t.weight, s.x, s.spec()), wanted.dx) <= 1);
+    CHECK(naive::relative_error(ops::conv2d_backward_weight(t.dy, t.x, s.weight(), s.spec()), wanted.dw) <= 1);
+  };
+  if (std::same_as<T, double>)
+    check();
+  else
+    for_each_isa([&](Isa) { check(); });
+}
+
+void check_sizes(const std::vector<Size>& all) {
+  for (auto const& s : all) {
+    check_size<float>(s);
+    check_size<bf16>(s);
+    if (s.x.size() < 10000) check_size<double>(s);
+  }
+}
+
+/// (O, I, kH, kW), the files' layout, to (kH, kW, I, O), and back.
+template <class T>
+Tensor<T> to_kernel(const Tensor<T>& w) {
+  auto const moved = reference::to_nhwc(w);  // (O, kH, kW, I)
+  Index const outputs = w.dim(0), rest = w.size() / outputs;
+  Tensor<T> y({w.dim(2), w.dim(3), w.dim(1), outputs});
+  for (Index o = 0; o < outputs; ++o)
+    for (Index i = 0; i < rest; ++i) y.data()[i * outputs + o] = moved.data()[o * rest + i];
+  return y;
+}
+template <class T>
+Tensor<T> to_file(const Tensor<T>& w) {
+  Index const outputs = w.dim(3), rest = w.size() / outputs;
+  Tensor<T> y({outputs, w.dim(0), w.dim(1), w.dim(2)});
+  for (Index o = 0; o < outputs; ++o)
+    for (Index i = 0; i < rest; ++i) y.data()[o * rest + i] = w.data()[i * outputs + o];
+  return reference::to_nchw(y);
+}
+
+/// (N, C, L) to an image one pixel high with `padding` zeros at both ends, and back.
+Tensor<float> padded_row(const Tensor<float>& x, Index padding) {
+  auto const row = reference::to_nhwc(x.reshape({x.dim(0), x.dim(1), 1, x.dim(2)}));
+  Index const n = row.dim(0), size = row.size() / n, before = padding * row.dim(3);
+  auto y = Tensor<float>::zeros({n, 1, row.dim(2) + 2 * padding, row.dim(3)});
+  for (Index i = 0; i < n; ++i) std::copy_n(row.data() + i * size, size, y.data() + i * (size + 2 * before) + before);
+  return y;
+}
+Tensor<float> without_padding(const Tensor<float>& x, Index padding) {
+  Index const n = x.dim(0), before = padding * x.dim(3), size = x.size() / n - 2 * before;
+  Tensor<float> y(x.shape().with(2, x.dim(2) - 2 * padding));
+  for (Index i = 0; i < n; ++i) std::copy_n(x.data() + i * (size + 2 * before) + before, size, y.data() + i * size);
+  return reference::to_nchw(y);
+}
+
+}  // namespace
+
+TEST_CASE("convolution agrees with the reference vectors", "[conv2d]") {
+  for_each_isa([](Isa) {
+    for (auto const& c : reference::cases("conv2d")) {
+      Var<float> const x(c.image("in.x"), true), weight(to_kernel(c.tensor("in.weight")), true);
+      Var<float> const bias = c.has("in.bias") ? Var<float>(c.tensor("in.bias"), true) : Var<float>();
+      Conv2dSpec const spec{c.integer("stride", 1), c.integer("padding", 0), c.integer("dilation", 1),
+                            c.integer("groups", 1)};
+      auto const y = conv2d(x, weight, spec, {bias, {}, {}});
+      y.backward(c.image("grad_out"));
+      reference::check_image(c, "out", y.value());
+      reference::check_image(c, "grad.x", x.grad());
+      reference::check_tensor(c, "grad.weight", to_file(weight.grad()));
+      if (bias.defined()) reference::check_tensor(c, "grad.bias", bias.grad());
+    }
+  });
+}
+
+TEST_CASE("one-dimensional convolution is that of an image one pixel high", "[conv2d]") {
+  for_each_isa([](Isa) {
+    for (auto const& c : reference::cases("conv1d")) {
+      Index const padding = c.integer("padding", 0);
+      auto const kernel = c.tensor("in.weight");
+      Var<float> const x(padded_row(c.tensor("in.x"), padding), true), bias(c.tensor("in.bias"), true),
+          weight(to_kernel(kernel.reshape({kernel.dim(0), kernel.dim(1), 1, kernel.dim(2)})), true);
+      auto const y = conv2d(x, weight, {.stride = c.integer("stride", 1)}, {bias, {}, {}});
+      y.backward(padded_row(c.tensor("grad_out"), 0));
+      reference::check_tensor(c, "out", without_padding(y.value(), 0));
+      reference::check_tensor(c, "grad.x", without_padding(x.grad(), padding));
+      reference::check_tensor(c, "grad.weight", to_file(weight.grad()));
+      reference::check_tensor(c, "grad.bias", bias.grad());
+    }
+  });
+}
+
+TEST_CASE("convolutions of every kind agree with sums in double", "[conv2d]") { check_sizes(sizes); }
+TEST_CASE("depthwise convolutions agree with sums in double", "[conv2d]") { check_sizes(depthwise_sizes); }
+
+TEST_CASE("convolution passes finite differences", "[conv2d]") {
+  std::vector<Size> const small{
+      {{1, 1, 1, 1}, 1, 1, 1, 1, 0, 1, 1}, {{2, 4, 5, 3}, 2, 3, 3, 1, 1, 1, 1}, {{1, 5, 4, 2}, 3, 4, 4, 2, 1, 1, 1},
+      {{1, 7, 6, 2}, 2, 3, 3, 3, 2, 2, 1}, {{1, 5, 5, 4}, 6, 2, 2, 2, 1, 1, 2}, {{2, 4, 4, 3}, 3, 3, 3, 1, 1, 1, 3},
+      {{1, 7, 5, 5}, 5, 3, 3, 2, 2, 2, 5}, {{1, 6, 5, 2}, 4, 3, 2, 1, 0, 1, 2}, {{1, 4, 4, 2}, 2, 5, 5, 1, 2, 1, 2}};
+  for (auto const& s : small) {
+    INFO(s.text());
+    Operands<double> const t(s);
+    check_gradients([&](auto const& v) { return conv2d(v[0], v[1], s.spec()); }, {t.x, t.weight});
+    check_gradients(
+        [&](auto const& v) {
+          return conv2d(v[0], v[1], s.spec(), {v[2], v[3], v[4]});
+        },
+        {t.x, t.weight, t.bias, t.addend, random_tensor<double>(t.dy.shape(), 6)});
+  }
+}
+
+TEMPLATE_TEST_CASE("convolution does not depend on threads", "[conv2d]", float, bf16) {
+  for (auto const& s : {Size{{37, 9, 11, 19}, 35, 3, 3, 2, 1, 1, 1}, Size{{2, 90, 70, 40}, 48, 3, 3, 1, 1, 1, 1},
+                        Size{{13, 9, 9, 40}, 40, 7, 7, 1, 3, 1, 40}, Size{{5, 8, 8, 64}, 96, 1, 1, 1, 0, 1, 2}}) {
+    INFO(s.text());
+    Operands<TestType> const t(s);
+    check_threads([&] { return ops::conv2d(t.x, t.weight, s.spec(), t.bias, t.addend, t.dy); });
+    check_threads([&] { return ops::conv2d_backward_input(t.dy, t.weight, s.x, s.spec()); });
+    check_threads([&] { return ops::conv2d_backward_weight(t.dy, t.x, s.weight(), s.spec()); });
+  }
+}
+
+TEMPLATE_TEST_CASE("a sample's convolution does not depend on its batch", "[conv2d]", float, bf16) {
+  using T = TestType;
+  for_each_isa([](Isa) {
+    for (auto const& s : {Size{{64, 5, 7, 18}, 18, 3, 3, 1, 1, 1, 1}, Size{{64, 5, 4, 18}, 18, 3, 3, 1, 1, 1, 3},
+                          Size{{64, 5, 3, 18}, 18, 3, 3, 1, 1, 1, 18}}) {
+      INFO(s.text());
+      Operands<T> const t(s);
+      check_batch(t.x, [&](const Tensor<T>& x) {
+        auto const addend = ops::sum_to<T>(x, Tensor<T>(), {x.dim(0), x.dim(3)});
+        return ops::conv2d(x, t.weight, s.spec(), t.bias, addend, x);
+      });
+      check_batch(t.dy, [&](const Tensor<T>& dy) {
+        return ops::conv2d_backward_input(dy, t.weight, dy.shape().with(3, s.x[3]), s.spec());
+      });
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("a NaN reaches the pixels that read it and no others", "[conv2d]", float, bf16) {
+  using T = TestType;
+  T const nan(std::nanf(""));
+  std::vector<Size> const shapes{{{2, 9, 10, 5}, 20, 3, 3, 1, 1, 1, 1},
+                                 {{2, 9, 10, 6}, 8, 3, 3, 2, 1, 1, 2},
+                                 {{1, 11, 9, 3}, 4, 3, 3, 2, 2, 2, 1},
+                                 {{2, 7, 5, 7}, 7, 7, 7, 1, 3, 1, 7},
+                                 {{1, 8, 8, 18}, 18, 4, 4, 2, 1, 1, 18}};
+  auto const wrong = [](const Tensor<T>& given, const Tensor<T>& clean, const std::vector<bool>& reached) {
+    Index count = 0;
+    for (Index i = 0; i < given.size(); ++i) {
+      float const value = static_cast<float>(given.data()[i]);
+      count += reached[static_cast<std::size_t>(i)] ? !std::isnan(value) : value != static_cast<float>(clean.data()[i]);
+    }
+    return count;
+  };
+  for_each_isa([&](Isa) {
+    for (auto const& s : shapes) {
+      INFO(s.text());
+      Operands<T> t(s);
+      auto const y = ops::conv2d(t.x, t.weight, s.spec());
+      auto const dx = ops::conv2d_backward_input(t.dy, t.weight, s.x, s.spec());
+      auto const d = s.dims();
+      // The corners and a pixel inside, of a last channel.
+      for (Index pixel : {Index{0}, d.w - 1, (d.h - 1) * d.w, d.h * d.w - 1, 3 * d.w + 2}) {
+        auto x = t.x.clone();
+        Index const at = pixel * d.c + d.c - 1;
+        x.data()[at] = nan;
+        std::vector<bool> reached(static_cast<std::size_t>(y.size()));
+        naive::for_each_product(d, [&](Index xi, Index, Index yi) {
+          if (xi == at) reached[static_cast<std::size_t>(yi)] = true;
+        });
+        CHECK(wrong(ops::conv2d(x, t.weight, s.spec()), y, reached) == 0);
+      }
+      for (Index pixel : {Index{0}, d.ow - 1, d.oh * d.ow - 1, d.ow + 1}) {
+        auto dy = t.dy.clone();
+        Index const at = pixel * d.o + d.o - 1;
+        dy.data()[at] = nan;
+        std::vector<bool> reached(static_cast<std::size_t>(dx.size()));
+        naive::for_each_product(d, [&](Index xi, Index, Index yi) {
+          if (yi == at) reached[static_cast<std::size_t>(xi)] = true;
+        });
+        CHECK(wrong(ops::conv2d_backward_input(dy, t.weight, s.x, s.spec()), dx, reached) == 0);
+      }
+    }
+  });
+}
+
+TEST_CASE("convolutions without samples or channels are what their sums say", "[conv2d]") {
+  for_each_isa([](Isa) {
+    Tensor<bf16> const none({0, 5, 5, 3}), weight({3, 3, 3, 4}, bf16(1)), no_channels({2, 3, 3, 0});
+    Conv2dSpec const spec{.padding = 1};
+    CHECK(ops::conv2d(none, weight, spec).shape() == Shape{0, 5, 5, 4});
+    CHECK(ops::conv2d_backward_input(Tensor<bf16>({0, 5, 5, 4}), weight, none.shape(), spec).shape() == none.shape());
+    CHECK(same_bits(ops::conv2d_backward_weight(Tensor<bf16>({0, 5, 5, 4}), none, weight.shape(), spec),
+                    Tensor<float>(weight.shape(), 0.0f)));
+    CHECK(same_bits(ops::conv2d(no_channels, Tensor<bf16>({3, 3, 0, 1}), spec, Tensor<float>({1}, 2.0f)),
+                    Tensor<bf16>({2, 3, 3, 1}, bf16(2))));
+    CHECK(same_bits(
+        ops::conv2d_backward_input(Tensor<bf16>({2, 3, 3, 0}), Tensor<bf16>({3, 3, 2, 0}), Shape{2, 3, 3, 2}, spec),
+        Tensor<bf16>({2, 3, 3, 2}, bf16(0))));
+  });
+}
+
+TEST_CASE("convolutions of shapes that do not fit are an error", "[conv2d]") {
+  Tensor<float> const x({1, 5, 6, 4}, 1), w({3, 3, 4, 8}, 1), none;
+  auto const convolve = [&](const Tensor<float>& image, const Tensor<float>& weight, Conv2dSpec spec) {
+    return [=] { (void)ops::conv2d(image, weight, spec); };
+  };
+  require_error(convolve(none, w, {}), "conv2d: given x () and weight (3, 3, 4, 8)");
+  require_error(convolve(x, none, {}), "wanted x (N, H, W, C) and weight (kH, kW, C / groups, O)");
+  require_error(convolve(x.reshape({5, 6, 4}), w, {}), "conv2d: given x (5, 6, 4)");
+  require_error(convolve(x, Tensor<float>({3, 3, 3, 8}), {}), "groups dividing C and O");
+  require_error(convolve(x, w, {.groups = 2}), "and 2 groups, wanted weight");
+  require_error(convolve(x, Tensor<float>({3, 3, 1, 6}), {.groups = 4}), "and 4 groups");
+  require_error(convolve(x, w, {.stride = 0}), "conv2d: given stride 0");
+  require_error(convolve(x, w, {.padding = -1}), "padding -1");
+  require_error(convolve(x, w, {.dilation = 0}), "dilation 0");
+  require_error(convolve(x, w, {.groups = 0}), "groups 0");
+  require_error(convolve(x, w, {.dilation = 3}), "given a kernel of 3 x 3 with dilation 3 for an image of 5 x 6");
+  require_error(convolve(x, Tensor<float>({0, 3, 4, 8}), {}), "given a kernel of 0 x 3");
+  Index const huge = std::numeric_limits<Index>::max();
+  require_error(convolve(x, w, {.padding = huge}), "conv2d: given stride 1, padding 9223372036854775807");
+  require_error(convolve(x, w, {.dilation = huge}), "dilation 9223372036854775807");
+  require_error(convolve(x, w, {.groups = huge}), "groups 9223372036854775807");
+  require_error([&] { (void)ops::conv2d(x, w, {}, Tensor<float>({4})); }, "conv2d: given bias (4), wanted (8)");
+  require_error([&] { (void)ops::conv2d(x, w, {}, none, Tensor<float>({8})); }, "given addend (8), wanted (1, 8)");
+  require_error([&] { (void)ops::conv2d(x, w, {}, none, none, x); },
+                "given residual (1, 5, 6, 4), wanted (1, 3, 4, 8)");
+  for (auto const& dy : {none, x, Tensor<float>({1, 5, 6, 8})}) {
+    require_error([&] { (void)ops::conv2d_backward_input(dy, w, x.shape(), {}); },
+                  "conv2d_backward_input: given dy " + to_text(dy.shape()) + ", wanted (1, 3, 4, 8)");
+    require_error([&] { (void)ops::conv2d_backward_weight(dy, x, w.shape(), {}); },
+                  "conv2d_backward_weight: given dy " + to_text(dy.shape()));
+  }
+}

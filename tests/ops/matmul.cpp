@@ -1,0 +1,202 @@
+#include <stipple/autograd/matmul.hpp>
+
+#include "gradient_check.hpp"
+#include "invariance.hpp"
+#include "naive_conv.hpp"
+#include "reference_ops.hpp"
+
+using namespace stipple;
+
+namespace {
+
+template <class T>
+Tensor<T> transposed(const Tensor<T>& x) {
+  Index const rows = x.dim(-2), columns = x.dim(-1), size = rows * columns;
+  Tensor<T> y(x.shape().with(-1, rows).with(-2, columns));
+  for (Index b = 0; b < x.size(); b += size)
+    for (Index i = 0; i < rows; ++i)
+      for (Index j = 0; j < columns; ++j) y.data()[b + j * rows + i] = x.data()[b + i * columns + j];
+  return y;
+}
+
+/// x (m, k) times weight (k, n), plus bias (n) and residual (m, n) where defined.
+template <class T>
+naive::Exact exact_product(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<accumulate_t<T>>& bias = {},
+                           const Tensor<T>& residual = {}) {
+  Index const m = x.dim(0), k = x.dim(1), n = weight.dim(1);
+  naive::Exact y({m, n});
+  for (Index i = 0; i < m; ++i)
+    for (Index j = 0; j < n; ++j) {
+      for (Index u = 0; u < k; ++u)
+        y.add(i * n + j, static_cast<double>(x.data()[i * k + u]) * static_cast<double>(weight.data()[u * n + j]));
+      if (bias.defined()) y.add(i * n + j, static_cast<double>(bias.data()[j]));
+      if (residual.defined()) y.add(i * n + j, static_cast<double>(residual.data()[i * n + j]));
+    }
+  return y;
+}
+
+struct Size {
+  Index m, n, k;
+};
+// Around the tiles of 8, 6 and 2 rows and the panels of 16 columns; the last two sum in several parts.
+constexpr Size sizes[] = {{1, 1, 1},    {1, 5, 1},     {1, 1, 7},    {2, 3, 2},     {3, 17, 5},    {7, 16, 3},
+                          {8, 31, 9},   {13, 64, 64},  {6, 65, 33},  {5, 80, 127},  {29, 97, 2},   {101, 103, 107},
+                          {97, 129, 8}, {193, 160, 3}, {1, 384, 28}, {3, 19, 2053}, {17, 5, 4099}, {2, 1, 9001}};
+
+/// All that a size can be asked, in T with the instruction set in use, and the results for comparison.
+template <class T>
+void check_size(const Size& s) {
+  INFO(dtype_name<T>() << ", m " << s.m << ", n " << s.n << ", k " << s.k);
+  auto const a = random_tensor<T>({s.m, s.k}, 1), b = random_tensor<T>({s.k, s.n}, 2);
+  auto const a_turned = transposed(a), b_turned = transposed(b);
+  auto const product = exact_product(a, b);
+  CHECK(naive::relative_error(ops::matmul(a, b), product) <= 1);
+  CHECK(naive::relative_error(ops::matmul(a_turned, b, {.transpose_a = true}), product) <= 1);
+  CHECK(naive::relative_error(ops::matmul(a, b_turned, {.transpose_b = true}), product) <= 1);
+  CHECK(naive::relative_error(ops::matmul(a_turned, b_turned, {.transpose_a = true, .transpose_b = true}), product) <=
+        1);
+  auto const bias = random_tensor<accumulate_t<T>>({s.n}, 3);
+  auto const residual = random_tensor<T>({s.m, s.n}, 4);
+  CHECK(naive::relative_error(ops::linear(a, b), product) <= 1);
+  CHECK(naive::relative_error(ops::linear(a, b, bias), exact_product(a, b, bias)) <= 1);
+  CHECK(naive::relative_error(ops::linear(a, b, bias, residual), exact_product(a, b, bias, residual)) <= 1);
+  CHECK(naive::relative_error(ops::linear(a, b, {}, residual), exact_product(a, b, {}, residual)) <= 1);
+  // Gradients of y = a b: here dy = `residual`.
+  CHECK(naive::relative_error(ops::linear_backward_input(residual, b), exact_product(residual, b_turned)) <= 1);
+  auto const dw = exact_product(a_turned, residual);
+  CHECK(naive::relative_error(ops::linear_backward_weight(residual, a), dw) <= 1);
+}
+
+}  // namespace
+
+TEST_CASE("linear agrees with the reference vectors", "[matmul]") {
+  for_each_isa([](Isa) {
+    for (auto const& c : reference::cases("linear")) {
+      Var<float> const x(c.tensor("in.x"), true), weight(transposed(c.tensor("in.weight")), true);
+      Var<float> const bias = c.has("in.bias") ? Var<float>(c.tensor("in.bias"), true) : Var<float>();
+      auto const y = linear(x, weight, bias);
+      y.backward(c.tensor("grad_out"));
+      reference::check_tensor(c, "out", y.value());
+      reference::check_tensor(c, "grad.x", x.grad());
+      reference::check_tensor(c, "grad.weight", transposed(weight.grad()));
+      if (bias.defined()) reference::check_tensor(c, "grad.bias", bias.grad());
+    }
+  });
+}
+
+TEST_CASE("products of every size and transposition agree with sums in double", "[matmul]") {
+  for (auto const& size : sizes) {
+    check_size<double>(size);
+    for_each_isa([&](Isa) {
+      check_size<float>(size);
+      check_size<bf16>(size);
+    });
+  }
+}
+
+TEST_CASE("batches of products are products one by one", "[matmul]") {
+  for_each_isa([](Isa) {
+    for (Index batch : {1, 2, 5}) {
+      auto const a = random_tensor<bf16>({batch, 7, 19}, 1), b = random_tensor<bf16>({batch, 19, 23}, 2);
+      auto const y = ops::matmul(a, b);
+      CHECK(same_bits(ops::matmul(transposed(a), transposed(b), {.transpose_a = true, .transpose_b = true}), y));
+      for (Index i = 0; i < batch; ++i)
+        CHECK(same_bits(ops::matmul(a.slice(i, i + 1).reshape({7, 19}), b.slice(i, i + 1).reshape({19, 23})),
+                        y.slice(i, i + 1).reshape({7, 23})));
+    }
+  });
+}
+
+TEST_CASE("products pass finite differences", "[matmul]") {
+  for (auto const& s : {Size{1, 1, 1}, Size{3, 5, 7}, Size{2, 17, 3}}) {
+    auto const a = random_tensor<double>({s.m, s.k}, 1), b = random_tensor<double>({s.k, s.n}, 2);
+    auto const bias = random_tensor<double>({s.n}, 3), residual = random_tensor<double>({s.m, s.n}, 4);
+    check_gradients([](auto const& v) { return matmul(v[0], v[1]); }, {a, b});
+    check_gradients([](auto const& v) { return linear(v[0], v[1]); }, {a, b});
+    check_gradients([](auto const& v) { return linear(v[0], v[1], v[2]); }, {a, b, bias});
+    check_gradients([](auto const& v) { return linear(v[0], v[1], v[2], v[3]); }, {a, b, bias, residual});
+  }
+  check_gradients([](auto const& v) { return matmul(v[0], v[1]); },
+                  {random_tensor<double>({3, 2, 5}, 1), random_tensor<double>({3, 5, 4}, 2)});
+  check_gradients(
+      [](auto const& v) { return linear(v[0], v[1], v[2]); },  // any number of leading axes
+      {random_tensor<double>({2, 3, 2, 5}, 1), random_tensor<double>({5, 4}, 2), random_tensor<double>({4}, 3)});
+}
+
+TEMPLATE_TEST_CASE("products do not depend on threads or batch", "[matmul]", float, bf16) {
+  using T = TestType;
+  auto const x = random_tensor<T>({301, 3, 130}, 1), weight = random_tensor<T>({130, 150}, 2),
+             dy = random_tensor<T>({301, 3, 150}, 3);
+  auto const bias = random_tensor<accumulate_t<T>>({150}, 4);
+  check_threads([&] { return ops::linear(x, weight, bias, dy); });
+  check_threads([&] { return ops::linear_backward_input(dy, weight); });
+  auto const long_x = random_tensor<T>({5000, 45}, 1), long_dy = random_tensor<T>({5000, 70}, 2);
+  check_threads([&] { return ops::linear_backward_weight(long_dy, long_x); });
+  check_threads([&] { return ops::matmul(x, random_tensor<T>({301, 130, 20}, 5)); });
+  for_each_isa([&](Isa) {
+    auto const rows = random_tensor<T>({64, 77}, 6), w = random_tensor<T>({77, 90}, 7);
+    check_batch(rows, [&](const Tensor<T>& t) { return ops::linear(t, w); });
+  });
+}
+
+TEMPLATE_TEST_CASE("a NaN stays in its row and its column", "[matmul]", float, bf16) {
+  using T = TestType;
+  T const nan(std::nanf(""));
+  for_each_isa([&](Isa) {
+    for (Index k : {5, 8}) {
+      auto a = random_tensor<T>({11, k}, 1), b = random_tensor<T>({k, 37}, 2);
+      auto const clean = ops::matmul(a, b);
+      a.data()[7 * k + k - 1] = nan;
+      b.data()[(k - 1) * 37 + 35] = nan;
+      for (bool turned : {false, true}) {
+        auto const y = turned ? ops::matmul(transposed(a), transposed(b), {.transpose_a = true, .transpose_b = true})
+                              : ops::matmul(a, b);
+        Index wrong = 0;
+        for (Index i = 0; i < y.size(); ++i) {
+          bool const hit = i / 37 == 7 || i % 37 == 35;
+          float const value = static_cast<float>(y.data()[i]);
+          wrong += hit ? !std::isnan(value) : value != static_cast<float>(clean.data()[i]);
+        }
+        CHECK(wrong == 0);
+      }
+    }
+  });
+}
+
+TEST_CASE("sums of no terms are zero, and no rows are no work", "[matmul]") {
+  for_each_isa([](Isa) {
+    CHECK(same_bits(ops::matmul(Tensor<bf16>({3, 0}), Tensor<bf16>({0, 5})), Tensor<bf16>({3, 5}, bf16(0))));
+    CHECK(same_bits(ops::linear(Tensor<float>({2, 0}), Tensor<float>({0, 2}), Tensor<float>({2}, {1.0f, 2.0f})),
+                    Tensor<float>({2, 2}, {1.0f, 2.0f, 1.0f, 2.0f})));
+    CHECK(ops::linear(Tensor<bf16>({0, 4}), Tensor<bf16>({4, 5})).shape() == Shape{0, 5});
+    CHECK(ops::linear(Tensor<bf16>({3, 4}), Tensor<bf16>({4, 0})).shape() == Shape{3, 0});
+    CHECK(same_bits(ops::linear_backward_weight(Tensor<bf16>({0, 5}), Tensor<bf16>({0, 4})),
+                    Tensor<float>({4, 5}, 0.0f)));
+    CHECK(ops::linear_backward_weight(Tensor<bf16>({3, 5}), Tensor<bf16>({3, 0})).shape() == Shape{0, 5});
+    CHECK(same_bits(ops::linear_backward_input(Tensor<bf16>({3, 0}), Tensor<bf16>({4, 0})),
+                    Tensor<bf16>({3, 4}, bf16(0))));
+  });
+}
+
+TEST_CASE("products of shapes that do not fit are an error", "[matmul]") {
+  Tensor<float> const a({2, 3}, 1), b({3, 4}, 1), none;
+  require_error([&] { (void)ops::matmul(a, a); }, "matmul: given shapes (2, 3) and (2, 3), whose inner");
+  require_error([&] { (void)ops::matmul(a, b, {.transpose_b = true}); }, "matmul: given shapes (2, 3) and (3, 4)");
+  require_error([&] { (void)ops::matmul(a, Tensor<float>({1, 3, 4})); }, "wanted two matrices or two batches");
+  require_error([&] { (void)ops::matmul(Tensor<float>({2, 2, 3}), Tensor<float>({3, 3, 4})); }, "batch extents differ");
+  require_error([&] { (void)ops::matmul(none, b); }, "matmul: given shapes ()");
+  require_error([&] { (void)ops::matmul(Tensor<float>({3}), b); }, "wanted two matrices");
+  require_error([&] { (void)ops::linear(b, b); }, "linear: given x (3, 4) and weight (3, 4)");
+  require_error([&] { (void)ops::linear(none, b); }, "linear: given x ()");
+  require_error([&] { (void)ops::linear(a, none); }, "wanted x (..., in) and weight (in, out)");
+  require_error([&] { (void)ops::linear(a, b, Tensor<float>({3})); }, "linear: given bias (3), wanted (4)");
+  require_error([&] { (void)ops::linear(a, b, {}, a); }, "linear: given residual (2, 3), wanted (2, 4)");
+  for (auto const& dy : {none, a, Tensor<float>({4, 2})})
+    require_error([&] { (void)ops::linear_backward_input(dy, b); },
+                  "linear_backward_input: given dy " + to_text(dy.shape()));
+  require_error([&] { (void)ops::linear_backward_input(a, none); }, "and weight ()");
+  for (auto const& dy : {none, Tensor<float>({3, 4}), Tensor<float>({2, 1, 4})})
+    require_error([&] { (void)ops::linear_backward_weight(dy, a); },
+                  "linear_backward_weight: given dy " + to_text(dy.shape()) + " and x (2, 3)");
+  require_error([&] { (void)ops::linear_backward_weight(a, none); }, "and x ()");
+}
