@@ -1,4 +1,4 @@
-// Timestep embeddings as values; timesteps are data, so no gradient flows into them.
+// Sinusoidal embeddings as values of a network. They are constants: no gradient flows into timesteps.
 #pragma once
 
 #include <stipple/autograd/var.hpp>
@@ -6,9 +6,9 @@
 
 namespace stipple {
 
-/// t (N) -> (N, dim); see ops::timestep_embedding.
+/// Timesteps (N) to (N, dim); see TimestepEmbeddingSpec.
 template <Real T, Device D>
-Var<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, const TimestepEmbeddingSpec& spec = {}) {
+Var<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, TimestepEmbeddingSpec spec = {}) {
   return Var<T, D>(ops::timestep_embedding<T>(t, dim, spec));
 }
 

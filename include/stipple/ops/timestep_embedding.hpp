@@ -1,35 +1,46 @@
-// Sinusoidal embeddings of timesteps (Vaswani et al. 2017, section 3.5), in all usual conventions.
+// Sinusoidal embeddings of timesteps (Vaswani et al. 2017, section 3.5), in the conventions in use.
 #pragma once
+
+#include <cmath>
 
 #include <stipple/backend/cpu/timestep_embedding.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
 
-/// The names are those of diffusers' get_timestep_embedding. KAIST: cos first, shift 0. AI504: sin first, shift 1.
-/// Radboud: sin first, shift 0.
+/// The parameters of diffusers' get_timestep_embedding, with its defaults. With half = dim / 2, frequency i is
+/// scale max_period^(-i / (half - downscale_freq_shift)).
 struct TimestepEmbeddingSpec {
-  bool flip_sin_to_cos = false;     ///< cos before sin
-  double downscale_freq_shift = 1;  ///< frequencies max_period^(-i / (dim/2 - shift))
-  double scale = 1;                 ///< of the timesteps
+  bool flip_sin_to_cos = false;     ///< cosines in the first half instead of sines
+  double downscale_freq_shift = 1;  ///< 0: the last frequency lies above 1 / max_period; 1: on it
+  double scale = 1;
   double max_period = 10000;
 };
 
 namespace ops {
 
-/// t (N) -> (N, dim) of element type T; the last column of an odd dim is 0.
-template <Real T, Real S, Device D>
-Tensor<T, D> timestep_embedding(const Tensor<S, D>& t, Index dim, const TimestepEmbeddingSpec& spec = {}) {
-  require(t.defined() && t.rank() == 1, "timestep_embedding: given t of shape ", t.shape(), ", wanted (N)");
-  double const half = static_cast<double>(dim / 2);
-  require(dim >= 2 && half > spec.downscale_freq_shift && spec.max_period > 0, "timestep_embedding: given dim ", dim,
-          ", downscale_freq_shift ", spec.downscale_freq_shift, " and max_period ", spec.max_period,
-          ", wanted dim / 2 above the shift and a positive period");
-  Tensor<T, D> out({t.dim(0), dim});
-  cpu::timestep_embedding(
-      t.data(), out.data(),
-      {t.dim(0), dim, spec.flip_sin_to_cos, spec.downscale_freq_shift, spec.scale, spec.max_period});
-  return out;
+/// Timesteps (N) to (N, dim). An odd `dim` ends with a column of zeros.
+template <Real T, Device D>
+Tensor<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, TimestepEmbeddingSpec spec = {}) {
+  require(t.rank() == 1, "timestep_embedding: given timesteps of shape ", t.shape(), ", wanted (N)");
+  Index const half = dim / 2;
+  double const divisor = static_cast<double>(half) - spec.downscale_freq_shift;
+  require(dim >= 2 && (half == 1 || divisor > 0), "timestep_embedding: given ", dim, " features and a shift of ",
+          spec.downscale_freq_shift, ", wanted at least 2 features and a shift below half of them");
+  require(spec.max_period > 0 && std::isfinite(spec.scale * spec.max_period), "timestep_embedding: given period ",
+          spec.max_period, " and scale ", spec.scale, ", wanted a positive period and finite numbers");
+  cpu::TurnTable table;
+  for (Index i = 0; i < half; ++i) {
+    double const exponent = i == 0 ? 0 : -static_cast<double>(i) / divisor;
+    double const turns = spec.scale * std::pow(spec.max_period, exponent) / 6.283185307179586;
+    auto const upper = static_cast<float>(turns);
+    table.turns.push_back(turns);
+    table.upper.push_back(upper);
+    table.lower.push_back(static_cast<float>(turns - static_cast<double>(upper)));
+  }
+  Tensor<T, D> y({t.dim(0), dim});
+  cpu::timestep_embedding(t.data(), y.data(), t.dim(0), dim, spec.flip_sin_to_cos, table);
+  return y;
 }
 
 }  // namespace ops

@@ -1,40 +1,67 @@
-// CPU sinusoidal embeddings. They are computed in double: one row a sample costs little, and large t keeps its phase.
+// CPU kernel of sinusoidal embeddings.
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
-#include <stipple/core/context.hpp>
-#include <stipple/core/dtype.hpp>
+#include <stipple/backend/cpu/compiled.hpp>
+#include <stipple/backend/cpu/simd.hpp>
 
 namespace stipple::cpu {
 
-struct TimestepEmbeddingDims {
-  Index n = 0, dim = 0;
-  bool cos_first = false;
-  double frequency_shift = 1, scale = 1, max_period = 10000;
+/// Frequencies in turns per unit of t, as doubles and as sums of two floats.
+struct TurnTable {
+  std::vector<double> turns;
+  std::vector<float> upper, lower;
 };
 
-/// out (n, dim) = [sin(scale t f_i), cos(scale t f_i)] with f_i = max_period^(-i / (dim/2 - shift)).
-template <class S, class T>
-void timestep_embedding(const S* t, T* out, const TimestepEmbeddingDims& d) {
-  Index const half = d.dim / 2;
-  std::vector<double> frequencies(static_cast<std::size_t>(half));
-  for (Index i = 0; i < half; ++i)
-    frequencies[static_cast<std::size_t>(i)] = d.scale * std::exp(-std::log(d.max_period) * static_cast<double>(i) /
-                                                                  (static_cast<double>(half) - d.frequency_shift));
-  parallel_for(d.n, std::max<Index>(1, 1024 / std::max<Index>(1, d.dim)), [&](Index begin, Index end) {
-    for (Index n = begin; n < end; ++n) {
-      T* const row = out + n * d.dim;
-      for (Index i = 0; i < half; ++i) {
-        double const angle = static_cast<double>(t[n]) * frequencies[static_cast<std::size_t>(i)];
-        row[d.cos_first ? half + i : i] = static_cast<T>(std::sin(angle));
-        row[d.cos_first ? i : half + i] = static_cast<T>(std::cos(angle));
-      }
-      if (d.dim % 2 != 0) row[d.dim - 1] = T(0);
+/// y (n, dim): sines and cosines of t[i] times each frequency, sines first or cosines first; with an odd `dim` a zero
+/// in the last column.
+template <class T>
+void timestep_embedding(const compute_t<T>* t, T* y, Index n, Index dim, bool cosines_first, const TurnTable& table);
+
+/// Pointers into a TurnTable of `count` frequencies.
+struct TurnView {
+  const double* turns;
+  const float* upper;
+  const float* lower;
+  Index count;
+};
+
+}  // namespace stipple::cpu
+
+#if STIPPLE_DEFINE_KERNELS
+
+#define STIPPLE_KERNEL_TEXT <stipple/backend/cpu/text/timestep_embedding.inl>
+#include <stipple/backend/cpu/for_each_isa.hpp>
+
+namespace stipple::cpu {
+
+template <class T>
+void timestep_embedding(const compute_t<T>* t, T* y, Index n, Index dim, bool cosines_first, const TurnTable& table) {
+  auto const half = static_cast<Index>(table.turns.size());
+  TurnView const view{table.turns.data(), table.upper.data(), table.lower.data(), half};
+  parallel_for(n, std::max<Index>(1, 4096 / std::max<Index>(1, dim)), [=](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      T* const row = y + i * dim;
+      T* const sines = cosines_first ? row + half : row;
+      T* const cosines = cosines_first ? row : row + half;
+      STIPPLE_CPU_DISPATCH(T, sines_and_cosines<T>(t[i], view, sines, cosines));
+      if (dim % 2 == 1) row[dim - 1] = T(0);
     }
   });
 }
 
 }  // namespace stipple::cpu
+
+#endif
+
+#define STIPPLE_INSTANCES(T)                                        \
+  STIPPLE_EXTERN template void stipple::cpu::timestep_embedding<T>( \
+      const stipple::cpu::compute_t<T>*, T*, stipple::Index, stipple::Index, bool, const stipple::cpu::TurnTable&);
+#if STIPPLE_INSTANTIATE_KERNELS
+STIPPLE_INSTANCES(float)
+STIPPLE_INSTANCES(stipple::bf16)
+STIPPLE_INSTANCES(double)
+#endif
+#undef STIPPLE_INSTANCES
