@@ -10,12 +10,6 @@
 
 namespace stipple {
 
-/// Callable as (x (N, ...), t (N)) -> prediction, on tensors of S: float, or double for checks.
-template <class F, class S>
-concept Denoiser = requires(const F& f, const Tensor<S>& x, const Tensor<S>& t) {
-  { f(x, t) } -> std::convertible_to<Tensor<S>>;
-};
-
 /// Callable as (x, t (N), conditions...) -> prediction, on Vars of T; t is in the accumulation type.
 template <class F, class T, class... Conditions>
 concept NetworkOf = requires(const F& f, const Var<T>& x, const Tensor<accumulate_t<T>>& t, const Conditions&... c) {
@@ -26,12 +20,33 @@ namespace detail {
 
 struct NoElement {};
 
-// The element type that a network computes in: its member `element`, or the one it can be called with.
+// What a class says of its element type: by a member `element`, or as a template Net<T, D>.
+template <class Net>
+struct TemplateElement {
+  using type = NoElement;
+};
+template <template <Real, Device> class Net, class T, class D>
+struct TemplateElement<Net<T, D>> {
+  using type = T;
+};
+template <class Net>
+constexpr auto declared_element() {
+  if constexpr (requires { typename Net::element; })
+    return typename Net::element{};
+  else
+    return typename TemplateElement<Net>::type{};
+}
+// Classes that say so are networks, and are not asked whether they could be called like a denoiser.
+template <class F>
+inline constexpr bool is_declared_network =
+    !std::same_as<decltype(declared_element<std::remove_cvref_t<F>>()), NoElement>;
+
+// The element type that a network computes in: the declared one, or the one it can be called with.
 template <class Net, class... Conditions>
 constexpr auto network_element() {
   using Plain = std::remove_cvref_t<Net>;
-  if constexpr (requires { typename Plain::element; }) {
-    return typename Plain::element{};
+  if constexpr (is_declared_network<Plain>) {
+    return declared_element<Plain>();
   } else if constexpr (NetworkOf<Plain, float, Conditions...>) {
     return float{};
   } else if constexpr (NetworkOf<Plain, bf16, Conditions...>) {
@@ -41,6 +56,17 @@ constexpr auto network_element() {
   } else {
     return NoElement{};
   }
+}
+
+// True if F maps tensors of S, called with `Conditions` besides, to a tensor.
+template <class F, class S, class... Conditions>
+constexpr bool maps_tensors() {
+  if constexpr (is_declared_network<F>)
+    return false;
+  else
+    return requires(const std::remove_cvref_t<F>& f, const Tensor<S>& x, const Conditions&... c) {
+      { f(x, x, c...) } -> std::same_as<Tensor<S>>;
+    };
 }
 
 }  // namespace detail
@@ -93,12 +119,10 @@ struct LabelledDenoiser {
 
 namespace detail {
 
-// `f` itself if it maps tensors to a tensor when called with `Conditions`, else `f` as a network.
-template <class S, class... Conditions, class F>
+// `f` itself if it is a denoiser, else `f` as a network.
+template <class S, class F>
 decltype(auto) as_denoiser(const F& f) {
-  if constexpr (requires(const Tensor<S>& x, const Conditions&... c) {
-                  { f(x, x, c...) } -> std::same_as<Tensor<S>>;
-                })
+  if constexpr (maps_tensors<F, S>())
     return f;
   else
     return NetworkDenoiser<const F&>{f};
@@ -106,13 +130,12 @@ decltype(auto) as_denoiser(const F& f) {
 
 }  // namespace detail
 
-/// Binds one class label a sample to a network, or to anything callable as (x, t, labels) -> prediction.
+/// Binds one class label a sample to a network, or to anything callable as (x, t, labels) -> prediction. A named
+/// network must outlive the result.
 template <class F>
 auto with_labels(F&& conditional, Tensor<std::int32_t> labels) {
-  using Plain = std::remove_cvref_t<F>;
-  if constexpr (requires(const Plain& f, const Tensor<float>& x, const Tensor<std::int32_t>& y) {
-                  { f(x, x, y) } -> std::same_as<Tensor<float>>;
-                })
+  if constexpr (detail::maps_tensors<F, float, Tensor<std::int32_t>>() ||
+                detail::maps_tensors<F, double, Tensor<std::int32_t>>())
     return LabelledDenoiser<F>{std::forward<F>(conditional), std::move(labels)};
   else
     return LabelledDenoiser<NetworkDenoiser<F>>{{std::forward<F>(conditional)}, std::move(labels)};

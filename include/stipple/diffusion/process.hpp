@@ -1,6 +1,7 @@
 // The forward process, and what a network may predict about it.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 
 #include <stipple/backend/cpu/diffusion_update.hpp>
@@ -77,8 +78,10 @@ Tensor<T> mix_samples(const char* name, const Schedule& schedule, const Tensor<S
 /// x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise (Ho et al. 2020, eq. 4), one timestep t (N) a sample, as elements
 /// of type T. `x0` and `noise` are (N, ...).
 template <Real T = float, Real S>
-Tensor<T> q_sample(const Schedule& schedule, const Tensor<S>& x0, const Tensor<std::int32_t>& t,
-                   const Tensor<S>& noise) {
+requires std::same_as<T, S> ||
+    (std::same_as<T, bf16>&& std::same_as<S, float>)Tensor<T> q_sample(const Schedule& schedule, const Tensor<S>& x0,
+                                                                       const Tensor<std::int32_t>& t,
+                                                                       const Tensor<S>& noise) {
   return detail::mix_samples<T>("q_sample", schedule, x0, t, noise, [](double alpha, double sigma) {
     return LinearForm{alpha, sigma};
   });

@@ -61,7 +61,9 @@ inline std::vector<SolverPoint> karras_points(const Schedule& schedule, int step
 }
 
 // Weights for the step to `next` from the last of `at`, where x is: of x, of the newest x0, and of the ones before
-// (`extra`). Lu et al. 2022 (DPM-Solver++), eq. 12 and algorithm 2, midpoint form; order 3 after diffusers.
+// (`extra`). Lu et al. 2022 (DPM-Solver++), algorithm 2, midpoint form. Order 3 is diffusers' form, which gives half
+// the weight to the second derivative that the exact integral has: errors fall with the square of the step, as with
+// order 2, and are two to three times smaller.
 inline StepWeights dpm_solver_weights(const std::vector<SolverPoint>& at, const SolverPoint& next, int order) {
   SolverPoint const now = at.back();
   StepWeights w;

@@ -25,12 +25,6 @@ struct SamplerStep {
 /// Called after each step. Returning false ends sampling: the sampler returns x as it is.
 using SamplerCallback = std::function<bool(const SamplerStep&)>;
 
-/// A source of standard normals for steps: callable as (step, shape) -> Tensor<S>.
-template <class F, class S>
-concept NoiseSource = requires(F& f, const Shape& shape) {
-  { f(0, shape) } -> std::convertible_to<Tensor<S>>;
-};
-
 namespace detail {
 
 // The normals of one step, for samples first_sample, first_sample + 1, ...
