@@ -107,7 +107,7 @@ inline Tensor<std::uint8_t> read_idx(const FilePath& path) {
     }
   }
   auto const size = static_cast<std::size_t>(shape.size());
-  source.check(size <= source.most(), "given fewer elements than shape ", shape, " has");
+  source.check(size <= source.most(), "given at most ", source.most(), " elements for shape ", shape);
   Tensor<std::uint8_t> result(shape);
   auto const count = source.read(result.span());
   source.check(count == size, "given ", count, " elements for shape ", shape);
