@@ -1,0 +1,79 @@
+// Sums and means over all elements or over a range of axes, and the largest element.
+#pragma once
+
+#include <stipple/backend/cpu/reduce.hpp>
+#include <stipple/tensor/tensor.hpp>
+
+namespace stipple {
+
+/// Axes [first, last) of a tensor; negative numbers count from the end, and so does last = 0.
+struct Axes {
+  int first = 0, last = 0;
+};
+
+namespace ops {
+
+namespace detail {
+/// outer x middle x inner, with the axes in the middle, and the shape without them.
+struct ReducePlan {
+  cpu::Broadcast parts;
+  Shape kept;
+};
+inline ReducePlan reduce_plan(const char* name, const Shape& shape, Axes axes) {
+  int const rank = shape.rank();
+  int const first = axes.first < 0 ? axes.first + rank : axes.first,
+            last = axes.last <= 0 ? axes.last + rank : axes.last;
+  require(first >= 0 && first <= last && last <= rank, name, ": given axes [", axes.first, ", ", axes.last,
+          ") of a tensor of shape ", shape);
+  ReducePlan plan{{shape.count(0, first), shape.count(first, last), shape.count(last, rank)}, {}};
+  for (int i = 0; i < rank; ++i)
+    if (i < first || i >= last) plan.kept.append(shape[i]);
+  return plan;
+}
+}  // namespace detail
+
+/// Sum over `axes`, by default all, in the accumulation type; the axes vanish from the shape.
+template <Real T, Device D>
+Tensor<accumulate_t<T>, D> sum(const Tensor<T, D>& x, Axes axes = {}) {
+  require(x.defined(), "sum: given an empty tensor");
+  auto const plan = detail::reduce_plan("sum", x.shape(), axes);
+  Tensor<accumulate_t<T>, D> y(plan.kept);
+  cpu::sum_broadcast<T, accumulate_t<T>>(x.data(), nullptr, y.data(), plan.parts);
+  return y;
+}
+/// Gradient scale * dy of a sum over `axes` of a tensor of shape `x`.
+template <Real T, Device D>
+Tensor<T, D> sum_backward(const Tensor<accumulate_t<T>, D>& dy, const Shape& x, Axes axes = {}, double scale = 1) {
+  auto const plan = detail::reduce_plan("sum_backward", x, axes);
+  require(dy.defined() && dy.shape() == plan.kept, "sum_backward: given a gradient of shape ", dy.shape(), ", wanted ",
+          plan.kept);
+  Tensor<T, D> dx(x);
+  cpu::repeat(dy.data(), static_cast<accumulate_t<T>>(scale), dx.data(), plan.parts);
+  return dx;
+}
+
+/// Number of elements in each sum over `axes`; throws an Error if it is zero, which has no mean.
+inline Index count_for_mean(const char* name, const Shape& x, Axes axes) {
+  Index const n = detail::reduce_plan(name, x, axes).parts.middle;
+  require(n >= 1, name, ": given axes without elements in shape ", x);
+  return n;
+}
+/// Mean over `axes`, by default all, in the accumulation type.
+template <Real T, Device D>
+Tensor<accumulate_t<T>, D> mean(const Tensor<T, D>& x, Axes axes = {}) {
+  require(x.defined(), "mean: given an empty tensor");
+  auto const n = static_cast<double>(count_for_mean("mean", x.shape(), axes));
+  auto y = sum(x, axes);
+  for (auto& value : y.span()) value = static_cast<accumulate_t<T>>(static_cast<double>(value) / n);
+  return y;
+}
+
+/// The largest element; NaN if there is one.
+template <Real T, Device D>
+T max(const Tensor<T, D>& x) {
+  require(x.size() >= 1, "max: given a tensor without elements");
+  return cpu::max_all(x.data(), x.size());
+}
+
+}  // namespace ops
+}  // namespace stipple
