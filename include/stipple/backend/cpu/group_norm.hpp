@@ -47,7 +47,7 @@ void group_norm(const T* x, const compute_t<T>* weight, const compute_t<T>* bias
   };
   if (!plan.by_slabs()) {
     parallel_for(plan.samples, plan.grain(), [&](Index begin, Index end) {
-      std::vector<C> scratch(static_cast<std::size_t>(3 * tile));
+      std::vector<C> scratch(plan.room(3));
       std::vector<Moments> moments(static_cast<std::size_t>(plan.slabs * groups));
       for (Index n = begin; n < end; ++n) {
         for (Index s = 0; s < plan.slabs; ++s)
@@ -61,13 +61,13 @@ void group_norm(const T* x, const compute_t<T>* weight, const compute_t<T>* bias
   }
   std::vector<Moments> moments(static_cast<std::size_t>(plan.samples * plan.slabs * groups));
   parallel_for(plan.samples * plan.slabs, 1, [&](Index i, Index) {
-    std::vector<C> scratch(static_cast<std::size_t>(3 * tile));
+    std::vector<C> scratch(plan.room(3));
     Index const n = i / plan.slabs, s = i % plan.slabs;
     slab_moments(plan, x + n * image + s * slab_size, plan.slab_pixels(s), scratch.data(), moments.data() + i * groups);
   });
   for (Index n = 0; n < plan.samples; ++n) keep(n, moments.data() + n * plan.slabs * groups);
   parallel_for(plan.samples * plan.slabs, 1, [&](Index i, Index) {
-    std::vector<C> scratch(static_cast<std::size_t>(3 * tile));
+    std::vector<C> scratch(plan.room(3));
     Index const n = i / plan.slabs, s = i % plan.slabs;
     apply(n, s * slab_size, plan.slab_pixels(s) * plan.channels, scratch.data());
   });
@@ -124,7 +124,7 @@ void group_norm_backward(const T* dy, const T* x, const compute_t<T>* weight, co
 
   if (!plan.by_slabs()) {
     parallel_for(plan.samples, plan.grain(), [&](Index begin, Index end) {
-      std::vector<C> scratch(static_cast<std::size_t>(5 * tile));
+      std::vector<C> scratch(plan.room(5));
       std::vector<double> sums(static_cast<std::size_t>(2 * channels));
       C* const room = scratch.data() + 3 * tile;
       for (Index n = begin; n < end; ++n) {
@@ -138,7 +138,7 @@ void group_norm_backward(const T* dy, const T* x, const compute_t<T>* weight, co
   } else {
     std::vector<double> sums(static_cast<std::size_t>(plan.samples * plan.slabs * 2 * channels));
     parallel_for(plan.samples * plan.slabs, 1, [&](Index i, Index) {
-      std::vector<C> scratch(static_cast<std::size_t>(5 * tile));
+      std::vector<C> scratch(plan.room(5));
       auto const patterns = patterns_of(i / plan.slabs, scratch.data());
       slab_sums(i / plan.slabs, i % plan.slabs, patterns, scratch.data() + 3 * tile, sums.data() + i * 2 * channels);
     });
@@ -149,7 +149,7 @@ void group_norm_backward(const T* dy, const T* x, const compute_t<T>* weight, co
       keep(n, total);
     }
     parallel_for(plan.samples * plan.slabs, 1, [&](Index i, Index) {
-      std::vector<C> scratch(static_cast<std::size_t>(5 * tile));
+      std::vector<C> scratch(plan.room(5));
       Index const n = i / plan.slabs, s = i % plan.slabs;
       C* const room = scratch.data() + 3 * tile;
       apply(n, s * slab_size, plan.slab_pixels(s) * channels, patterns_of(n, scratch.data()), room, room + tile);

@@ -27,10 +27,13 @@ struct Moments {
   }
 };
 
-/// Numbers of channels or groups, laid out over a tile.
+/// Numbers of channels or groups, laid out over a tile. One vector beyond the end may be read.
 template <class C>
 struct NormPatterns {
   const C *mean, *scale, *shift;
+
+  /// From position i on.
+  NormPatterns from(Index i) const { return {mean + i, scale + i, shift + i}; }
 };
 
 /// (samples, pixels, channels) with the channels in `groups` equal groups, and its cuts.
@@ -42,15 +45,18 @@ struct NormPlan {
 
   NormPlan(Index samples_, Index pixels_, Index channels_, Index groups_)
       : samples(samples_), pixels(pixels_), channels(channels_), groups(groups_) {
-    constexpr Index lanes = 16, many = 256, tile_elements = 128, slab_elements = 16 * 1024;
-    tile = channels < many ? lanes / std::gcd(channels, lanes) : 1;
-    while (tile * channels < tile_elements) tile *= 2;
+    constexpr Index lanes = 16, small_tile = 128, large_tile = 4096, slab_elements = 16 * 1024;
+    tile = lanes / std::gcd(channels, lanes);
+    if (tile * channels > large_tile) tile = 1;
+    while (tile * channels < small_tile) tile *= 2;
     tile = std::min(tile, std::max<Index>(1, pixels));
     slab = tile * std::max<Index>(16, slab_elements / (tile * channels));
     slabs = (pixels + slab - 1) / slab;
   }
   Index group_channels() const { return channels / groups; }
   Index tile_size() const { return tile * channels; }
+  /// Room for `tiles` patterns and the vector that may be read behind them.
+  std::size_t room(Index tiles) const { return static_cast<std::size_t>(tiles * tile_size() + 16); }
   Index image_size() const { return pixels * channels; }
   Index slab_pixels(Index s) const { return std::min(slab, pixels - s * slab); }
   /// Images a chunk of work should hold.
@@ -98,8 +104,8 @@ void slab_moments(const NormPlan& plan, const T* x, Index pixels, compute_t<T>* 
   Index const channels = plan.group_channels();
 
   Index const sampled = std::min(pixels, std::max<Index>(1, pixels / (8 * plan.tile)) * plan.tile);
-  std::fill_n(total, tile, C(0));
-  STIPPLE_CPU_DISPATCH(T, tile_sums<T>(x, sampled * plan.channels, tile, total));
+  std::fill_n(scratch, 3 * tile, C(0));
+  STIPPLE_CPU_DISPATCH(T, tile_moments<T>(x, shift, sampled * plan.channels, tile, total, squares));
   fold_tile(plan, total, plan.groups, sums.data());
   for (Index g = 0; g < plan.groups; ++g) {
     auto const k = static_cast<C>(sums[static_cast<std::size_t>(g)] / static_cast<double>(sampled * channels));

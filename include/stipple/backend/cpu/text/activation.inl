@@ -1,69 +1,88 @@
-// Kernel text: activations over a flat array, and their gradients.
+// Kernel text: activations over a flat array, and their gradients. The functions named *_run hold the activation, once:
+// they do whole vectors only and are reached through a pointer, because every copy of an activation costs compile time.
+// The last few elements pass through them in a padded buffer.
 
 // y[i] = f(x[i])
 template <class T, class F>
-inline void activate_flat(F f, const T* x, T* y, Index n) {
+void activate_run(const T* x, T* y, Index n) {
   using V = vec_for<T>;
-  Index i = 0;
-  for (; i + V::width <= n; i += V::width) store(y + i, f(load<V>(x + i)));
-  if (i < n) {
-    int const rest = static_cast<int>(n - i);
-    store(y + i, f(load<V>(x + i, rest)), rest);
+  for (Index i = 0; i < n; i += V::width) store(y + i, F{}(load<V>(x + i)));
+}
+template <class T>
+auto activate_run_of(Activation kind) {
+  switch (kind) {
+    case Activation::relu:
+      return activate_run<T, Relu>;
+    case Activation::silu:
+      return activate_run<T, Silu>;
+    case Activation::gelu:
+      return activate_run<T, Gelu>;
+    case Activation::gelu_tanh:
+      return activate_run<T, GeluTanh>;
+    case Activation::mish:
+      return activate_run<T, Mish>;
+    case Activation::sigmoid:
+      return activate_run<T, Sigmoid>;
+    case Activation::tanh:
+      return activate_run<T, Tanh>;
+    case Activation::none:
+      break;
   }
+  return activate_run<T, Identity>;
+}
+template <class T>
+void activate_range(Activation kind, const T* x, T* y, Index n) {
+  constexpr int width = vec_for<T>::width;
+  auto const run = activate_run_of<T>(kind);
+  Index const whole = n / width * width;
+  run(x, y, whole);
+  if (whole == n) return;
+  T in[width] = {}, out[width];
+  for (Index i = whole; i < n; ++i) in[i - whole] = x[i];
+  run(in, out, width);
+  for (Index i = whole; i < n; ++i) y[i] = out[i - whole];
 }
 
 // dx[i] = dy[i] f'(x[i])
 template <class T, class F>
-inline void activate_flat_backward(F f, const T* dy, const T* x, T* dx, Index n) {
+void activate_run_backward(const T* dy, const T* x, T* dx, Index n) {
   using V = vec_for<T>;
-  Index i = 0;
-  for (; i + V::width <= n; i += V::width) store(dx + i, load<V>(dy + i) * f.derivative(load<V>(x + i)));
-  if (i < n) {
-    int const rest = static_cast<int>(n - i);
-    store(dx + i, load<V>(dy + i, rest) * f.derivative(load<V>(x + i, rest)), rest);
-  }
+  for (Index i = 0; i < n; i += V::width) store(dx + i, load<V>(dy + i) * F{}.derivative(load<V>(x + i)));
 }
-
 template <class T>
-void activate_range(Activation kind, const T* x, T* y, Index n) {
+auto activate_run_backward_of(Activation kind) {
   switch (kind) {
-    case Activation::none:
-      return activate_flat(Identity{}, x, y, n);
     case Activation::relu:
-      return activate_flat(Relu{}, x, y, n);
+      return activate_run_backward<T, Relu>;
     case Activation::silu:
-      return activate_flat(Silu{}, x, y, n);
+      return activate_run_backward<T, Silu>;
     case Activation::gelu:
-      return activate_flat(Gelu{}, x, y, n);
+      return activate_run_backward<T, Gelu>;
     case Activation::gelu_tanh:
-      return activate_flat(GeluTanh{}, x, y, n);
+      return activate_run_backward<T, GeluTanh>;
     case Activation::mish:
-      return activate_flat(Mish{}, x, y, n);
+      return activate_run_backward<T, Mish>;
     case Activation::sigmoid:
-      return activate_flat(Sigmoid{}, x, y, n);
+      return activate_run_backward<T, Sigmoid>;
     case Activation::tanh:
-      return activate_flat(Tanh{}, x, y, n);
+      return activate_run_backward<T, Tanh>;
+    case Activation::none:
+      break;
   }
+  return activate_run_backward<T, Identity>;
 }
-
 template <class T>
 void activate_range_backward(Activation kind, const T* dy, const T* x, T* dx, Index n) {
-  switch (kind) {
-    case Activation::none:
-      return activate_flat_backward(Identity{}, dy, x, dx, n);
-    case Activation::relu:
-      return activate_flat_backward(Relu{}, dy, x, dx, n);
-    case Activation::silu:
-      return activate_flat_backward(Silu{}, dy, x, dx, n);
-    case Activation::gelu:
-      return activate_flat_backward(Gelu{}, dy, x, dx, n);
-    case Activation::gelu_tanh:
-      return activate_flat_backward(GeluTanh{}, dy, x, dx, n);
-    case Activation::mish:
-      return activate_flat_backward(Mish{}, dy, x, dx, n);
-    case Activation::sigmoid:
-      return activate_flat_backward(Sigmoid{}, dy, x, dx, n);
-    case Activation::tanh:
-      return activate_flat_backward(Tanh{}, dy, x, dx, n);
+  constexpr int width = vec_for<T>::width;
+  auto const run = activate_run_backward_of<T>(kind);
+  Index const whole = n / width * width;
+  run(dy, x, dx, whole);
+  if (whole == n) return;
+  T dy_in[width] = {}, x_in[width] = {}, out[width];
+  for (Index i = whole; i < n; ++i) {
+    dy_in[i - whole] = dy[i];
+    x_in[i - whole] = x[i];
   }
+  run(dy_in, x_in, out, width);
+  for (Index i = whole; i < n; ++i) dx[i] = out[i - whole];
 }

@@ -55,178 +55,178 @@ void flat_moments(const T* x, Index n, Moments* out) {
   *out = Moments::about(static_cast<double>(shift), sum_d, sum_d2, static_cast<double>(n));
 }
 
-// One vector of positions of R consecutive tiles.
-template <int R, class T>
-inline void tile_sums_step(const T* x, Index tile, Index i, int count, compute_t<T>* total) {
-  using V = vec_for<T>;
-  V s = load_lanes<V>(total + i, count);
-  for (int r = 0; r < R; ++r) s = s + load_lanes<V>(x + r * tile + i, count);
-  store_lanes(total + i, s, count);
-}
-template <int R, class T>
-inline void tile_moments_step(const T* x, const compute_t<T>* shift, Index tile, Index i, int count,
-                              compute_t<T>* total, compute_t<T>* squares) {
-  using V = vec_for<T>;
-  V const k = load_lanes<V>(shift + i, count);
-  V s = load_lanes<V>(total + i, count), q = load_lanes<V>(squares + i, count);
-  for (int r = 0; r < R; ++r) {
-    V const d = load_lanes<V>(x + r * tile + i, count) - k;
-    s = s + d;
-    q = fma(d, d, q);
-  }
-  store_lanes(total + i, s, count);
-  store_lanes(squares + i, q, count);
-}
-template <int R, class T>
-inline void tile_sums_group(const T* x, Index tile, Index length, compute_t<T>* total) {
-  constexpr int width = vec_for<T>::width;
-  Index i = 0;
-  for (; i + width <= length; i += width) tile_sums_step<R>(x, tile, i, width, total);
-  if (i < length) tile_sums_step<R>(x, tile, i, static_cast<int>(length - i), total);
-}
-template <int R, class T>
-inline void tile_moments_group(const T* x, const compute_t<T>* shift, Index tile, Index length, compute_t<T>* total,
-                               compute_t<T>* squares) {
-  constexpr int width = vec_for<T>::width;
-  Index i = 0;
-  for (; i + width <= length; i += width) tile_moments_step<R>(x, shift, tile, i, width, total, squares);
-  if (i < length) tile_moments_step<R>(x, shift, tile, i, static_cast<int>(length - i), total, squares);
-}
-
-// total[i] += sum over the tiles of x[i]; n elements.
-template <class T>
-void tile_sums(const T* x, Index n, Index tile, compute_t<T>* total) {
-  Index at = 0;
-  for (; at + 4 * tile <= n; at += 4 * tile) tile_sums_group<4>(x + at, tile, tile, total);
-  for (; at < n; at += tile) tile_sums_group<1>(x + at, tile, n - at < tile ? n - at : tile, total);
-}
-// With d = x - shift: total[i] += sum of d[i], squares[i] += sum of d[i]^2.
+// With d = x - shift: total[i] += sum over the tiles of d[i], squares[i] += sum of d[i]^2; n elements.
 template <class T>
 void tile_moments(const T* x, const compute_t<T>* shift, Index n, Index tile, compute_t<T>* total,
                   compute_t<T>* squares) {
-  Index at = 0;
-  for (; at + 4 * tile <= n; at += 4 * tile) tile_moments_group<4>(x + at, shift, tile, tile, total, squares);
-  for (; at < n; at += tile) tile_moments_group<1>(x + at, shift, tile, n - at < tile ? n - at : tile, total, squares);
+  using V = vec_for<T>;
+  constexpr Index together = 4;  // tiles, so that the sums are loaded and stored less often
+  for (Index first = 0; first < n; first += together * tile) {
+    Index const last = n - first < together * tile ? n : first + together * tile;
+    for (Index i = 0; i < tile && first + i < last; i += V::width) {
+      int const count = static_cast<int>(tile - i < V::width ? tile - i : V::width);
+      V const k = load_lanes<V>(shift + i, count);
+      V s = load_lanes<V>(total + i, count), q = load_lanes<V>(squares + i, count);
+      Index at = first + i;
+      for (; at + count <= last; at += tile) {
+        V const d = load_lanes<V>(x + at, count) - k;
+        s = s + d;
+        q = fma(d, d, q);
+      }
+      store_lanes(total + i, s, count);
+      store_lanes(squares + i, q, count);
+      for (; at < last; at += tile) {  // the array ends within this vector
+        for (Index j = 0; j < last - at; ++j) {
+          compute_t<T> const d = static_cast<compute_t<T>>(x[at + j]) - shift[i + j];
+          total[i + j] += d;
+          squares[i + j] += d * d;
+        }
+      }
+    }
+  }
 }
+
+// The functions named *_run hold the activation, once: they do whole vectors only, of `length` positions of each of
+// `tiles` tiles, and are reached through a pointer, because every copy of an activation costs compile time. What is
+// left of a tile passes through them in a padded buffer.
 
 // y = f((x - mean) scale + shift)
 template <class T, class F>
-inline void normalise_step(F f, const T* x, NormPatterns<compute_t<T>> p, T* y, Index i, int count) {
+void normalise_run(const T* x, NormPatterns<compute_t<T>> p, T* y, Index tiles, Index tile, Index length) {
   using V = vec_for<T>;
-  V const d = load_lanes<V>(x + i, count) - load_lanes<V>(p.mean + i, count);
-  store_lanes(y + i, f(fma(d, load_lanes<V>(p.scale + i, count), load_lanes<V>(p.shift + i, count))), count);
-}
-template <class T, class F>
-inline void normalise_all(F f, const T* x, NormPatterns<compute_t<T>> p, T* y, Index n, Index tile) {
-  constexpr int width = vec_for<T>::width;
-  for (Index at = 0; at < n; at += tile) {
-    Index const length = n - at < tile ? n - at : tile;
-    Index i = 0;
-    for (; i + width <= length; i += width) normalise_step(f, x + at, p, y + at, i, width);
-    if (i < length) normalise_step(f, x + at, p, y + at, i, static_cast<int>(length - i));
+  for (Index t = 0; t < tiles; ++t, x += tile, y += tile) {
+    for (Index i = 0; i < length; i += V::width) {
+      V const d = load<V>(x + i) - load<V>(p.mean + i);
+      store(y + i, F{}(fma(d, load<V>(p.scale + i), load<V>(p.shift + i))));
+    }
   }
 }
 template <class T>
-void normalise_tiles(Activation kind, const T* x, NormPatterns<compute_t<T>> p, T* y, Index n, Index tile) {
+auto normalise_run_of(Activation kind) {
   switch (kind) {
-    case Activation::none:
-      return normalise_all(Identity{}, x, p, y, n, tile);
     case Activation::relu:
-      return normalise_all(Relu{}, x, p, y, n, tile);
+      return normalise_run<T, Relu>;
     case Activation::silu:
-      return normalise_all(Silu{}, x, p, y, n, tile);
+      return normalise_run<T, Silu>;
     case Activation::gelu:
-      return normalise_all(Gelu{}, x, p, y, n, tile);
+      return normalise_run<T, Gelu>;
     case Activation::gelu_tanh:
-      return normalise_all(GeluTanh{}, x, p, y, n, tile);
+      return normalise_run<T, GeluTanh>;
     case Activation::mish:
-      return normalise_all(Mish{}, x, p, y, n, tile);
+      return normalise_run<T, Mish>;
     case Activation::sigmoid:
-      return normalise_all(Sigmoid{}, x, p, y, n, tile);
+      return normalise_run<T, Sigmoid>;
     case Activation::tanh:
-      return normalise_all(Tanh{}, x, p, y, n, tile);
+      return normalise_run<T, Tanh>;
+    case Activation::none:
+      break;
+  }
+  return normalise_run<T, Identity>;
+}
+template <class T>
+void normalise_tiles(Activation kind, const T* x, NormPatterns<compute_t<T>> p, T* y, Index n, Index tile) {
+  constexpr Index width = vec_for<T>::width;
+  auto const run = normalise_run_of<T>(kind);
+  Index const tiles = n / tile, whole = tile / width * width, done = tiles * tile, rest = (n - done) / width * width;
+  run(x, p, y, tiles, tile, whole);
+  run(x + done, p, y + done, 1, tile, rest);
+  for (Index t = 0; t <= tiles; ++t) {
+    Index const from = t < tiles ? whole : rest, left = (t < tiles ? tile : n - done) - from, at = t * tile + from;
+    if (left == 0) continue;
+    T in[width] = {}, out[width];
+    for (Index i = 0; i < left; ++i) in[i] = x[at + i];
+    run(in, p.from(from), out, 1, width, width);
+    for (Index i = 0; i < left; ++i) y[at + i] = out[i];
   }
 }
 
 // With z the value before the activation f: g = dy f'(z), sum_g += g and sum_gd += g (x - mean). g is kept for the
 // second pass unless f is the identity, where it is dy.
-template <int R, class T, class F>
-inline void gradient_sums_step(F f, const T* dy, const T* x, NormPatterns<compute_t<T>> p, T* g, Index tile, Index i,
-                               int count, compute_t<T>* sum_g, compute_t<T>* sum_gd) {
-  using V = vec_for<T>;
-  V const mean = load_lanes<V>(p.mean + i, count);
-  V s = load_lanes<V>(sum_g + i, count), q = load_lanes<V>(sum_gd + i, count);
-  for (int r = 0; r < R; ++r) {
-    Index const at = r * tile + i;
-    V const d = load_lanes<V>(x + at, count) - mean;
-    V v = load_lanes<V>(dy + at, count);
-    if constexpr (!std::is_same_v<F, Identity>) {
-      v = v * f.derivative(fma(d, load_lanes<V>(p.scale + i, count), load_lanes<V>(p.shift + i, count)));
-      store_lanes(g + at, v, count);
-    }
-    s = s + v;
-    q = fma(v, d, q);
-  }
-  store_lanes(sum_g + i, s, count);
-  store_lanes(sum_gd + i, q, count);
-}
-template <int R, class T, class F>
-inline void gradient_sums_group(F f, const T* dy, const T* x, NormPatterns<compute_t<T>> p, T* g, Index tile,
-                                Index length, compute_t<T>* sum_g, compute_t<T>* sum_gd) {
-  constexpr int width = vec_for<T>::width;
-  Index i = 0;
-  for (; i + width <= length; i += width) gradient_sums_step<R>(f, dy, x, p, g, tile, i, width, sum_g, sum_gd);
-  if (i < length) gradient_sums_step<R>(f, dy, x, p, g, tile, i, static_cast<int>(length - i), sum_g, sum_gd);
-}
 template <class T, class F>
-inline void gradient_sums_all(F f, const T* dy, const T* x, NormPatterns<compute_t<T>> p, T* g, Index n, Index tile,
-                              compute_t<T>* sum_g, compute_t<T>* sum_gd) {
-  Index at = 0;
-  for (; at + 4 * tile <= n; at += 4 * tile)
-    gradient_sums_group<4>(f, dy + at, x + at, p, g + at, tile, tile, sum_g, sum_gd);
-  for (; at < n; at += tile)
-    gradient_sums_group<1>(f, dy + at, x + at, p, g + at, tile, n - at < tile ? n - at : tile, sum_g, sum_gd);
+void gradient_sums_run(const T* dy, const T* x, NormPatterns<compute_t<T>> p, T* g, Index tiles, Index tile,
+                       Index length, compute_t<T>* sum_g, compute_t<T>* sum_gd) {
+  using V = vec_for<T>;
+  constexpr Index together = 4;  // tiles, so that the sums are loaded and stored less often
+  for (Index t = 0; t < tiles; t += together) {
+    Index const last = (t + together < tiles ? t + together : tiles) * tile;
+    for (Index i = 0; i < length; i += V::width) {
+      V const mean = load<V>(p.mean + i);
+      V s = load<V>(sum_g + i), q = load<V>(sum_gd + i);
+      for (Index at = t * tile + i; at < last; at += tile) {
+        V const d = load<V>(x + at) - mean;
+        V v = load<V>(dy + at);
+        if constexpr (!std::is_same_v<F, Identity>) {
+          v = v * F{}.derivative(fma(d, load<V>(p.scale + i), load<V>(p.shift + i)));
+          store(g + at, v);
+        }
+        s = s + v;
+        q = fma(v, d, q);
+      }
+      store(sum_g + i, s);
+      store(sum_gd + i, q);
+    }
+  }
+}
+template <class T>
+auto gradient_sums_run_of(Activation kind) {
+  switch (kind) {
+    case Activation::relu:
+      return gradient_sums_run<T, Relu>;
+    case Activation::silu:
+      return gradient_sums_run<T, Silu>;
+    case Activation::gelu:
+      return gradient_sums_run<T, Gelu>;
+    case Activation::gelu_tanh:
+      return gradient_sums_run<T, GeluTanh>;
+    case Activation::mish:
+      return gradient_sums_run<T, Mish>;
+    case Activation::sigmoid:
+      return gradient_sums_run<T, Sigmoid>;
+    case Activation::tanh:
+      return gradient_sums_run<T, Tanh>;
+    case Activation::none:
+      break;
+  }
+  return gradient_sums_run<T, Identity>;
 }
 template <class T>
 void gradient_sums(Activation kind, const T* dy, const T* x, NormPatterns<compute_t<T>> p, T* g, Index n, Index tile,
                    compute_t<T>* sum_g, compute_t<T>* sum_gd) {
-  switch (kind) {
-    case Activation::none:
-      return gradient_sums_all(Identity{}, dy, x, p, g, n, tile, sum_g, sum_gd);
-    case Activation::relu:
-      return gradient_sums_all(Relu{}, dy, x, p, g, n, tile, sum_g, sum_gd);
-    case Activation::silu:
-      return gradient_sums_all(Silu{}, dy, x, p, g, n, tile, sum_g, sum_gd);
-    case Activation::gelu:
-      return gradient_sums_all(Gelu{}, dy, x, p, g, n, tile, sum_g, sum_gd);
-    case Activation::gelu_tanh:
-      return gradient_sums_all(GeluTanh{}, dy, x, p, g, n, tile, sum_g, sum_gd);
-    case Activation::mish:
-      return gradient_sums_all(Mish{}, dy, x, p, g, n, tile, sum_g, sum_gd);
-    case Activation::sigmoid:
-      return gradient_sums_all(Sigmoid{}, dy, x, p, g, n, tile, sum_g, sum_gd);
-    case Activation::tanh:
-      return gradient_sums_all(Tanh{}, dy, x, p, g, n, tile, sum_g, sum_gd);
+  constexpr Index width = vec_for<T>::width;
+  auto const run = gradient_sums_run_of<T>(kind);
+  Index const tiles = n / tile, whole = tile / width * width, done = tiles * tile, rest = (n - done) / width * width;
+  run(dy, x, p, g, tiles, tile, whole, sum_g, sum_gd);
+  run(dy + done, x + done, p, g + done, 1, tile, rest, sum_g, sum_gd);
+  for (Index t = 0; t <= tiles; ++t) {
+    Index const from = t < tiles ? whole : rest, left = (t < tiles ? tile : n - done) - from, at = t * tile + from;
+    if (left == 0) continue;
+    T dy_in[width] = {}, x_in[width] = {}, g_out[width];
+    compute_t<T> s[width] = {}, q[width] = {};
+    for (Index i = 0; i < left; ++i) {
+      dy_in[i] = dy[at + i];
+      x_in[i] = x[at + i];
+    }
+    run(dy_in, x_in, p.from(from), g_out, 1, width, width, s, q);
+    for (Index i = 0; i < left; ++i) {
+      if (kind != Activation::none) g[at + i] = g_out[i];
+      sum_g[from + i] += s[i];
+      sum_gd[from + i] += q[i];
+    }
   }
 }
 
 // dx = g scale + (x - mean) slope + shift; `dx` may be `g`.
 template <class T>
-inline void input_gradient_step(const T* g, const T* x, NormPatterns<compute_t<T>> p, const compute_t<T>* slope, T* dx,
-                                Index i, int count) {
-  using V = vec_for<T>;
-  V const d = load_lanes<V>(x + i, count) - load_lanes<V>(p.mean + i, count);
-  V const rest = fma(d, load_lanes<V>(slope + i, count), load_lanes<V>(p.shift + i, count));
-  store_lanes(dx + i, fma(load_lanes<V>(g + i, count), load_lanes<V>(p.scale + i, count), rest), count);
-}
-template <class T>
 void input_gradient(const T* g, const T* x, NormPatterns<compute_t<T>> p, const compute_t<T>* slope, T* dx, Index n,
                     Index tile) {
-  constexpr int width = vec_for<T>::width;
+  using V = vec_for<T>;
   for (Index at = 0; at < n; at += tile) {
     Index const length = n - at < tile ? n - at : tile;
-    Index i = 0;
-    for (; i + width <= length; i += width) input_gradient_step(g + at, x + at, p, slope, dx + at, i, width);
-    if (i < length) input_gradient_step(g + at, x + at, p, slope, dx + at, i, static_cast<int>(length - i));
+    for (Index i = 0; i < length; i += V::width) {
+      int const count = static_cast<int>(length - i < V::width ? length - i : V::width);
+      V const d = load_lanes<V>(x + at + i, count) - load<V>(p.mean + i);
+      V const rest = fma(d, load<V>(slope + i), load<V>(p.shift + i));
+      store_lanes(dx + at + i, fma(load_lanes<V>(g + at + i, count), load<V>(p.scale + i), rest), count);
+    }
   }
 }
