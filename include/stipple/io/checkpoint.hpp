@@ -248,6 +248,9 @@ class CheckpointFile {
 
 }  // namespace detail
 
+/// What `save_checkpoint` saved besides the model. Throws Error if the file cannot be read or is no checkpoint.
+inline TrainingState read_training_state(const FilePath& path) { return detail::CheckpointFile(path).state(); }
+
 /// Makes the model what `save_checkpoint` saved and returns the rest. With a `configuration` (not null) it must equal
 /// the saved one. Throws Error, and leaves the model as it was, if the file cannot be read, is damaged, or is of
 /// another network or configuration; the message names the first difference.

@@ -1,0 +1,40 @@
+// SIGINT and SIGTERM as a flag, so that a run can end at a good place.
+#pragma once
+
+#include <signal.h>
+
+#include <array>
+#include <atomic>
+
+namespace stipple {
+
+/// While one lives, the first SIGINT or SIGTERM is only remembered; a second one of the same kind ends the process.
+/// Before and after, signals do what they did. One at a time.
+class StopSignals {
+ public:
+  StopSignals() {
+    received_ = 0;
+    struct sigaction action {};
+    action.sa_handler = [](int number) { received_ = number; };
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    for (std::size_t i = 0; i < numbers.size(); ++i) sigaction(numbers[i], &action, &before_[i]);
+  }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+  ~StopSignals() {
+    for (std::size_t i = 0; i < numbers.size(); ++i) sigaction(numbers[i], &before_[i], nullptr);
+  }
+
+  /// The number of the signal that asked to stop, or 0.
+  int received() const { return received_; }
+
+ private:
+  static constexpr std::array<int, 2> numbers{SIGINT, SIGTERM};
+  // The only thing that a signal handler can reach is a global.
+  static inline std::atomic<int> received_{0};
+  static_assert(std::atomic<int>::is_always_lock_free, "signal handlers may touch nothing that locks");
+
+  std::array<struct sigaction, 2> before_{};
+};
+
+}  // namespace stipple
