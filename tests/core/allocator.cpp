@@ -75,7 +75,7 @@ TEST_CASE("Allocator: blocks of every size are aligned and hold what was asked f
 
 TEST_CASE("Allocator: live blocks never overlap") {
   Allocator pool;
-  CHECK(damaged_blocks(pool, 1, 4000) == 0);
+  CHECK(damaged_blocks(pool, 1, 1500) == 0);
   CHECK(pool.report().in_use == 0);
 }
 
@@ -84,7 +84,7 @@ TEST_CASE("Allocator: several threads may allocate at once") {
   std::vector<int> damaged(3, -1);
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < damaged.size(); ++i)
-    threads.emplace_back([&, i] { damaged[i] = damaged_blocks(pool, i + 10, 1000); });
+    threads.emplace_back([&, i] { damaged[i] = damaged_blocks(pool, i + 10, 400); });
   for (auto& thread : threads) thread.join();
   CHECK(damaged == std::vector<int>{0, 0, 0});
   CHECK(pool.report().in_use == 0);
@@ -121,9 +121,9 @@ TEST_CASE("Allocator: memory given back is used again") {
     CHECK(pool.report().reserved == reserved);
   }
   SECTION("a repeated pattern takes nothing more from the system") {
-    damaged_blocks(pool, 7, 2000);
+    damaged_blocks(pool, 7, 600);
     std::size_t const reserved = pool.report().reserved;
-    for (int repeat = 0; repeat < 3; ++repeat) damaged_blocks(pool, 7, 2000);
+    for (int repeat = 0; repeat < 3; ++repeat) damaged_blocks(pool, 7, 600);
     CHECK(pool.report().reserved == reserved);
   }
 }
