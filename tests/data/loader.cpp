@@ -139,7 +139,7 @@ TEST_CASE("Loader: batch k is the same after seek, with and without prefetching"
   CHECK(same_bits(moved.next().images, batches[7].images));
 }
 
-TEST_CASE("Loader: ends while a batch is being made; an exception comes out for its batch") {
+TEST_CASE("Loader: ends while a batch is being made, an exception comes out for its batch") {
   for (int i = 0; i < 20; ++i) {
     Loader loader{numbered_images(100), {.batch = 50}};
     if (i % 2 == 0) (void)loader.next();

@@ -84,7 +84,7 @@ TEST_CASE("each call during training takes a new mask, and none is taken outside
   CHECK(count_parameters(layer) == 0);
 }
 
-TEST_CASE("dropout does not depend on threads; a sample's mask not on the batch", "[dropout]") {
+TEST_CASE("dropout does not depend on threads, a sample's mask not on the batch", "[dropout]") {
   auto const x = random_tensor<bf16>({9, 40, 40, 3});
   check_threads([&] { return ops::dropout(x, 0.3, key); });
   CHECK(same_bits(ops::dropout(x.slice(0, 4).clone(), 0.3, key), ops::dropout(x, 0.3, key).slice(0, 4)));
