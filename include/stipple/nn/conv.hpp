@@ -7,6 +7,16 @@
 
 namespace stipple {
 
+namespace detail {
+inline void check_conv_layer(const char* name, Index in, Index out, Index kernel, const Conv2dSpec& spec) {
+  Index const groups = spec.groups;
+  require(in >= 1 && out >= 1 && kernel >= 1 && groups >= 1 && in % groups == 0 && out % groups == 0, name, ": given ",
+          in, " -> ", out, " channels, kernel ", kernel, " and ", groups,
+          " groups, wanted at least 1 of each, and groups that divide both");
+  ops::detail::check_conv_spec(name, spec);
+}
+}  // namespace detail
+
 struct Conv2dConfig {
   static constexpr Index same = -1;  ///< keeps the image's size at stride 1
 
@@ -15,7 +25,7 @@ struct Conv2dConfig {
 };
 
 /// (N, H, W, in) -> (N, H', W', out). Weights and bias start as PyTorch's. Throws if the groups don't divide the
-/// channels.
+/// channels, or an even kernel comes without padding.
 template <Real T, Device D = Cpu>
 struct Conv2d {
   Parameter<T, D> weight;
@@ -24,14 +34,15 @@ struct Conv2d {
 
   Conv2d() = default;
   Conv2d(Index in, Index out, Conv2dConfig c, Rng& rng) {
-    require(c.kernel >= 1 && c.groups >= 1 && in % c.groups == 0 && out % c.groups == 0, "Conv2d: given ", in, " -> ",
-            out, " channels, kernel ", c.kernel, " and ", c.groups, " groups, wanted groups that divide both");
+    detail::check_conv_layer("Conv2d", in, out, c.kernel,
+                             {c.stride, c.padding == Conv2dConfig::same ? 0 : c.padding, c.dilation, c.groups});
     require(c.padding != Conv2dConfig::same || c.kernel % 2 == 1, "Conv2d: given the even kernel ", c.kernel,
             " without padding, wanted an explicit padding");
+    Shape const shape{c.kernel, c.kernel, in / c.groups, out};
+    Index const fan_in = in / c.groups * c.kernel * c.kernel;
     spec = {c.stride, c.padding == Conv2dConfig::same ? c.dilation * (c.kernel - 1) / 2 : c.padding, c.dilation,
             c.groups};
-    Index const fan_in = in / c.groups * c.kernel * c.kernel;
-    weight = Parameter<T, D>(default_init<T, D>({c.kernel, c.kernel, in / c.groups, out}, fan_in, rng), Layout::conv);
+    weight = Parameter<T, D>(default_init<T, D>(shape, fan_in, rng), Layout::conv);
     if (c.bias) bias = Parameter<accumulate_t<T>, D>(default_init<accumulate_t<T>, D>({out}, fan_in, rng));
   }
   Var<T, D> operator()(const Var<T, D>& x) const { return conv2d(x, weight.var, spec, {bias.var, {}, {}}); }
@@ -59,12 +70,13 @@ struct ConvTranspose2d {
 
   ConvTranspose2d() = default;
   ConvTranspose2d(Index in, Index out, ConvTranspose2dConfig c, Rng& rng) {
-    require(c.kernel >= 1 && c.groups >= 1 && in % c.groups == 0 && out % c.groups == 0, "ConvTranspose2d: given ", in,
-            " -> ", out, " channels, kernel ", c.kernel, " and ", c.groups, " groups, wanted groups that divide both");
-    spec = {c.stride, c.padding, c.output_padding, 1, c.groups};
+    detail::check_conv_layer("ConvTranspose2d", in, out, c.kernel, {c.stride, c.padding, 1, c.groups});
+    require(0 <= c.output_padding && c.output_padding < c.stride, "ConvTranspose2d: given output_padding ",
+            c.output_padding, ", wanted 0 or more and less than the stride, ", c.stride);
+    Shape const shape{c.kernel, c.kernel, out / c.groups, in};
     Index const fan_in = out / c.groups * c.kernel * c.kernel;  // PyTorch counts the file layout's second extent
-    weight = Parameter<T, D>(default_init<T, D>({c.kernel, c.kernel, out / c.groups, in}, fan_in, rng),
-                             Layout::conv_transpose);
+    spec = {c.stride, c.padding, c.output_padding, 1, c.groups};
+    weight = Parameter<T, D>(default_init<T, D>(shape, fan_in, rng), Layout::conv);
     if (c.bias) bias = Parameter<accumulate_t<T>, D>(default_init<accumulate_t<T>, D>({out}, fan_in, rng));
   }
   Var<T, D> operator()(const Var<T, D>& x) const { return conv_transpose2d(x, weight.var, spec, bias.var); }

@@ -17,8 +17,9 @@ struct Linear {
   Parameter<accumulate_t<T>, D> bias;
 
   Linear() = default;
-  Linear(Index in, Index out, Rng& rng, LinearConfig config = {})
-      : weight(default_init<T, D>({in, out}, in, rng), Layout::linear) {
+  Linear(Index in, Index out, Rng& rng, LinearConfig config = {}) {
+    require(in >= 1 && out >= 1, "Linear: given ", in, " -> ", out, " features, wanted at least 1 of each");
+    weight = Parameter<T, D>(default_init<T, D>({in, out}, in, rng), Layout::linear);
     if (config.bias) bias = Parameter<accumulate_t<T>, D>(default_init<accumulate_t<T>, D>({out}, in, rng));
   }
   Var<T, D> operator()(const Var<T, D>& x) const { return linear(x, weight.var, bias.var); }
