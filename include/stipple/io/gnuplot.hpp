@@ -19,16 +19,23 @@ extern char** environ;
 
 namespace stipple {
 
-/// A string of gnuplot that stands for exactly this text: nothing in single quotes is interpreted. Control characters
-/// become spaces, so that a text cannot end its line.
+/// A string of gnuplot that stands for exactly this text. All ASCII characters but letters, digits and spaces are
+/// written as octal escapes, so that nothing in it can be interpreted; control characters become spaces.
 inline std::string gnuplot_string(std::string_view text) {
-  std::string result = "'";
+  std::string result = "\"";
   for (char c : text) {
-    bool const control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    result += control ? ' ' : c;
-    if (c == '\'') result += '\'';
+    auto const byte = static_cast<unsigned char>(c);
+    bool const plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || byte >= 0x80;
+    if (plain) {
+      result += c;
+    } else if (byte <= 0x20 || byte == 0x7f) {
+      result += ' ';
+    } else {
+      result += {'\\', static_cast<char>('0' + (byte >> 6)), static_cast<char>('0' + (byte >> 3 & 7)),
+                 static_cast<char>('0' + (byte & 7))};
+    }
   }
-  return result + "'";
+  return result + "\"";
 }
 
 /// A number of gnuplot; what is not finite is a missing value.
