@@ -1,4 +1,4 @@
-// Losses as values, with the gradient of the prediction. Targets are data: no gradient flows into them.
+// Losses with gradients. Targets may be tensors, or values that need a gradient themselves.
 #pragma once
 
 #include <stipple/autograd/var.hpp>
@@ -6,53 +6,74 @@
 
 namespace stipple {
 
-namespace detail {
-template <Real T, Device D>
-Var<accumulate_t<T>, D> recorded_loss(const char* name, const ops::LossSpec& spec, const Var<T, D>& prediction,
-                                      const Tensor<accumulate_t<T>, D>& target) {
-  return record(ops::loss(name, spec, prediction.value(), target), std::tie(prediction),
-                [spec, p = prediction.value(), target](const Tensor<accumulate_t<T>, D>& dy) {
-                  return std::tuple(ops::loss_backward(spec, dy, p, target));
+namespace autograd {
+template <Real T, Real U, Device D>
+Var<accumulate_t<T>, D> elementwise_loss(const char* name, const Var<T, D>& x, const Var<U, D>& y, ops::LossSpec spec) {
+  using A = accumulate_t<T>;
+  return record(ops::loss(name, x.value(), y.value(), spec), std::tie(x, y),
+                [name, prediction = x.value(), target = y.value(), spec, needs_x = x.requires_grad(),
+                 needs_y = y.requires_grad()](const Tensor<A, D>& dy) {
+                  return std::tuple(
+                      needs_x ? ops::loss_backward<T>(name, dy, prediction, target, spec) : Tensor<T, D>(),
+                      needs_y ? ops::loss_backward<A>(name, dy, prediction, target, spec, -1) : Tensor<A, D>());
                 });
 }
-}  // namespace detail
+}  // namespace autograd
 
-/// Mean (or sum, or each) of (prediction - target)^2.
-template <Real T, Device D>
-Var<accumulate_t<T>, D> mse_loss(const Var<T, D>& prediction, const Tensor<accumulate_t<T>, D>& target,
-                                 Reduction reduction = Reduction::mean) {
-  return detail::recorded_loss("mse_loss", {cpu::LossForm::squared, 1, 1, reduction}, prediction, target);
+/// (x - y)^2
+template <Real T, Real U, Device D>
+Var<accumulate_t<T>, D> mse_loss(const Var<T, D>& x, const Var<U, D>& y, Reduction reduction = Reduction::mean) {
+  return autograd::elementwise_loss("mse_loss", x, y, {ops::LossKind::mse, 0, reduction});
 }
-/// Of |prediction - target|.
-template <Real T, Device D>
-Var<accumulate_t<T>, D> l1_loss(const Var<T, D>& prediction, const Tensor<accumulate_t<T>, D>& target,
-                                Reduction reduction = Reduction::mean) {
-  return detail::recorded_loss("l1_loss", {cpu::LossForm::absolute, 1, 1, reduction}, prediction, target);
-}
-/// d^2 / 2 for |d| < delta, else delta (|d| - delta / 2) (Huber 1964).
-template <Real T, Device D>
-Var<accumulate_t<T>, D> huber_loss(const Var<T, D>& prediction, const Tensor<accumulate_t<T>, D>& target,
-                                   double delta = 1, Reduction reduction = Reduction::mean) {
-  return detail::recorded_loss("huber_loss", {cpu::LossForm::quadratic_near, delta, delta, reduction}, prediction,
-                               target);
-}
-/// d^2 / (2 beta) for |d| < beta, else |d| - beta / 2: huber_loss divided by delta.
-template <Real T, Device D>
-Var<accumulate_t<T>, D> smooth_l1_loss(const Var<T, D>& prediction, const Tensor<accumulate_t<T>, D>& target,
-                                       double beta = 1, Reduction reduction = Reduction::mean) {
-  return detail::recorded_loss("smooth_l1_loss", {cpu::LossForm::quadratic_near, beta, 1, reduction}, prediction,
-                               target);
+template <Real T, Real U, Device D>
+Var<accumulate_t<T>, D> mse_loss(const Var<T, D>& x, const Tensor<U, D>& y, Reduction reduction = Reduction::mean) {
+  return mse_loss(x, Var<U, D>(y), reduction);
 }
 
-/// Mean cross-entropy of logits (N, classes) against labels (N); see ops::cross_entropy.
+/// |x - y|
+template <Real T, Real U, Device D>
+Var<accumulate_t<T>, D> l1_loss(const Var<T, D>& x, const Var<U, D>& y, Reduction reduction = Reduction::mean) {
+  return autograd::elementwise_loss("l1_loss", x, y, {ops::LossKind::l1, 0, reduction});
+}
+template <Real T, Real U, Device D>
+Var<accumulate_t<T>, D> l1_loss(const Var<T, D>& x, const Tensor<U, D>& y, Reduction reduction = Reduction::mean) {
+  return l1_loss(x, Var<U, D>(y), reduction);
+}
+
+/// (x - y)^2 / 2 up to |x - y| = delta, delta (|x - y| - delta / 2) beyond (Huber 1964).
+template <Real T, Real U, Device D>
+Var<accumulate_t<T>, D> huber_loss(const Var<T, D>& x, const Var<U, D>& y, double delta = 1,
+                                   Reduction reduction = Reduction::mean) {
+  return autograd::elementwise_loss("huber_loss", x, y, {ops::LossKind::huber, delta, reduction});
+}
+template <Real T, Real U, Device D>
+Var<accumulate_t<T>, D> huber_loss(const Var<T, D>& x, const Tensor<U, D>& y, double delta = 1,
+                                   Reduction reduction = Reduction::mean) {
+  return huber_loss(x, Var<U, D>(y), delta, reduction);
+}
+
+/// (x - y)^2 / (2 beta) up to |x - y| = beta, |x - y| - beta / 2 beyond: the Huber loss over beta.
+template <Real T, Real U, Device D>
+Var<accumulate_t<T>, D> smooth_l1_loss(const Var<T, D>& x, const Var<U, D>& y, double beta = 1,
+                                       Reduction reduction = Reduction::mean) {
+  return autograd::elementwise_loss("smooth_l1_loss", x, y, {ops::LossKind::smooth_l1, beta, reduction});
+}
+template <Real T, Real U, Device D>
+Var<accumulate_t<T>, D> smooth_l1_loss(const Var<T, D>& x, const Tensor<U, D>& y, double beta = 1,
+                                       Reduction reduction = Reduction::mean) {
+  return smooth_l1_loss(x, Var<U, D>(y), beta, reduction);
+}
+
+/// Cross entropy of logits (N, C) against labels (N) in [0, C).
 template <Real T, Device D>
 Var<accumulate_t<T>, D> cross_entropy_loss(const Var<T, D>& logits, const Tensor<std::int32_t, D>& labels,
-                                           double label_smoothing = 0) {
-  using C = accumulate_t<T>;
-  auto result = ops::cross_entropy(logits.value(), labels, label_smoothing, logits.requires_grad());
-  return record(result.loss, std::tie(logits), [g = result.gradient](const Tensor<C, D>& dy) {
-    return std::tuple(ops::affine(g, static_cast<double>(dy.item()) / static_cast<double>(g.dim(0))));
-  });
+                                           CrossEntropySpec spec = {}) {
+  auto const out = ops::cross_entropy(logits.value(), labels, spec);
+  return record(
+      out.loss, std::tie(logits),
+      [x = logits.value(), labels, normalisers = out.normalisers, spec](const Tensor<accumulate_t<T>, D>& dy) {
+        return std::tuple(ops::cross_entropy_backward(dy, x, labels, normalisers, spec));
+      });
 }
 
 }  // namespace stipple

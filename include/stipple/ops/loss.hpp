@@ -1,93 +1,139 @@
-// Losses between a prediction and a target, and cross-entropy of logits.
+// Losses of a prediction against a target, and cross entropy of logits against labels; definitions as in
+// torch.nn.functional. Results are in the accumulation type.
 #pragma once
 
 #include <stipple/backend/cpu/loss.hpp>
+#include <stipple/ops/embedding.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
 
 enum class Reduction { mean, sum, none };
 
+struct CrossEntropySpec {
+  double label_smoothing = 0;  ///< share of the target spread evenly over the classes, 0 to 1
+  Reduction reduction = Reduction::mean;
+};
+
 namespace ops {
 
-/// A loss of the difference d of prediction and target.
+using cpu::LossKind;
+
+/// An elementwise loss: its kind, its parameter (delta or beta) and how it is reduced.
 struct LossSpec {
-  cpu::LossForm form = cpu::LossForm::squared;
-  double edge = 1;    ///< where the quadratic part ends
-  double height = 1;  ///< slope beyond it
+  LossKind kind = LossKind::mse;
+  double parameter = 0;
   Reduction reduction = Reduction::mean;
-
-  template <class C>
-  cpu::LossKind<C> kind() const {
-    return {form, static_cast<C>(edge), static_cast<C>(height)};
-  }
 };
 
-/// Shape (1) for mean and sum, that of the prediction for none. The target has the accumulation type. Throws unless
-/// the shapes agree and there is at least one element.
-template <Real T, Device D>
-Tensor<accumulate_t<T>, D> loss(const char* name, const LossSpec& spec, const Tensor<T, D>& prediction,
-                                const Tensor<accumulate_t<T>, D>& target) {
-  using C = accumulate_t<T>;
-  require(prediction.defined() && target.defined() && prediction.shape() == target.shape() && prediction.size() > 0,
-          name, ": given prediction ", prediction.shape(), " and target ", target.shape(),
-          ", wanted the same shape with elements");
-  require(spec.edge > 0, name, ": given ", spec.edge, " as the end of the quadratic part, wanted more than 0");
+namespace detail {
+template <class T, class U>
+concept TargetFor = std::same_as<U, T> || std::same_as<U, accumulate_t<T>>;
+
+inline void check_loss(const char* name, const Shape& x, const Shape& y, bool defined, const LossSpec& spec) {
+  require(defined, name, ": given an empty tensor");
+  require(x == y, name, ": given a prediction of shape ", x, " and a target of shape ", y, ", wanted equal shapes");
+  require(spec.reduction != Reduction::mean || x.size() >= 1, name, ": given shape ", x,
+          ", wanted at least one element to take the mean of");
+  if (spec.kind == LossKind::huber)
+    require(spec.parameter > 0, name, ": given delta ", spec.parameter, ", wanted a positive number");
+  if (spec.kind == LossKind::smooth_l1)
+    require(spec.parameter >= 0, name, ": given beta ", spec.parameter, ", wanted zero or more");
+}
+
+/// What each element counts: 1/n in a mean over n, 1 otherwise.
+inline double loss_weight(Reduction reduction, Index n) {
+  return reduction == Reduction::mean ? 1.0 / static_cast<double>(n) : 1.0;
+}
+
+/// The total of a loss as a tensor without axes.
+template <class A>
+Tensor<A> loss_result(double total, Reduction reduction, Index n) {
+  return Tensor<A>({}, static_cast<A>(reduction == Reduction::mean ? total / static_cast<double>(n) : total));
+}
+
+inline void check_loss_gradient(const char* name, const Shape& dy, Reduction reduction, const Shape& each) {
+  Shape const wanted = reduction == Reduction::none ? each : Shape{};
+  require(dy == wanted, name, ": given a gradient of shape ", dy, ", wanted ", wanted);
+}
+}  // namespace detail
+
+/// The loss of a prediction x against a target y of its shape: a tensor without axes, or one of that shape for
+/// Reduction::none. `name` is the operation in messages.
+template <Real T, Real U, Device D>
+requires detail::TargetFor<T, U> Tensor<accumulate_t<T>, D> loss(const char* name, const Tensor<T, D>& x,
+                                                                 const Tensor<U, D>& y, const LossSpec& spec) {
+  detail::check_loss(name, x.shape(), y.shape(), x.defined() && y.defined(), spec);
+  auto const parameter = static_cast<accumulate_t<T>>(spec.parameter);
   if (spec.reduction == Reduction::none) {
-    Tensor<C, D> out(prediction.shape());
-    cpu::loss_elements(spec.kind<C>(), prediction.data(), target.data(), out.data(), prediction.size());
-    return out;
+    Tensor<accumulate_t<T>, D> values(x.shape());
+    cpu::loss_values(spec.kind, parameter, x.data(), y.data(), values.data(), x.size());
+    return values;
   }
-  double const total = cpu::loss_total(spec.kind<C>(), prediction.data(), target.data(), prediction.size());
-  auto const count = static_cast<double>(spec.reduction == Reduction::mean ? prediction.size() : 1);
-  return Tensor<C, D>({1}, static_cast<C>(total / count));
+  double const total = static_cast<double>(cpu::loss_sum(spec.kind, parameter, x.data(), y.data(), x.size()));
+  return detail::loss_result<accumulate_t<T>>(total, spec.reduction, x.size());
 }
 
-/// Gradient with respect to the prediction, from the gradient `dy` of the loss.
-template <Real T, Device D>
-Tensor<T, D> loss_backward(const LossSpec& spec, const Tensor<accumulate_t<T>, D>& dy, const Tensor<T, D>& prediction,
-                           const Tensor<accumulate_t<T>, D>& target) {
-  using C = accumulate_t<T>;
-  Tensor<T, D> out(prediction.shape());
-  bool const each = spec.reduction == Reduction::none;
-  double const count = static_cast<double>(spec.reduction == Reduction::mean ? prediction.size() : 1);
-  C const scale = each ? C(1) : static_cast<C>(static_cast<double>(dy.item()) / count);
-  cpu::loss_backward(spec.kind<C>(), prediction.data(), target.data(), scale, each ? dy.data() : nullptr, out.data(),
-                     prediction.size());
-  return out;
+/// Gradient of the prediction, as elements of type O (T or the accumulation type). That of the target is its negative.
+template <Real O, Real T, Real U, Device D>
+requires detail::TargetFor<T, U> Tensor<O, D> loss_backward(const char* name, const Tensor<accumulate_t<T>, D>& dy,
+                                                            const Tensor<T, D>& x, const Tensor<U, D>& y,
+                                                            const LossSpec& spec, double sign = 1) {
+  detail::check_loss(name, x.shape(), y.shape(), x.defined() && y.defined(), spec);
+  detail::check_loss_gradient(name, dy.shape(), spec.reduction, x.shape());
+  Tensor<O, D> dx(x.shape());
+  cpu::loss_backward(spec.kind, static_cast<accumulate_t<T>>(spec.parameter), x.data(), y.data(), dy.data(),
+                     spec.reduction != Reduction::none,
+                     static_cast<accumulate_t<T>>(sign * detail::loss_weight(spec.reduction, x.size())), dx.data(),
+                     x.size());
+  return dx;
 }
 
+/// Result of `cross_entropy`, and log sum exp of each row for its gradient.
 template <Real T, Device D>
-struct CrossEntropyResult {
-  Tensor<accumulate_t<T>, D> loss;      ///< (1)
-  Tensor<accumulate_t<T>, D> gradient;  ///< of the logits; undefined unless asked for
+struct CrossEntropy {
+  Tensor<accumulate_t<T>, D> loss, normalisers;
 };
 
-/// Mean over rows of -sum_c q_c log softmax(logits)_c, where q gives 1 - label_smoothing to the label and spreads the
-/// rest over all classes. logits (N, classes), labels (N). Throws for a label out of range.
+/// Cross entropy of logits (N, C) against labels (N) in [0, C).
 template <Real T, Device D>
-CrossEntropyResult<T, D> cross_entropy(const Tensor<T, D>& logits, const Tensor<std::int32_t, D>& labels,
-                                       double label_smoothing, bool with_gradient) {
-  using C = accumulate_t<T>;
-  require(logits.defined() && logits.rank() == 2 && labels.defined() && labels.shape() == Shape{logits.dim(0)} &&
-              logits.size() > 0,
-          "cross_entropy_loss: given logits ", logits.shape(), " and labels ", labels.shape(),
-          ", wanted (N, classes) and (N)");
-  require(label_smoothing >= 0 && label_smoothing <= 1, "cross_entropy_loss: given label_smoothing ", label_smoothing,
-          ", wanted 0 to 1");
-  Index const n = logits.dim(0), classes = logits.dim(1);
-  for (Index i = 0; i < n; ++i)
-    require(labels.data()[i] >= 0 && labels.data()[i] < classes, "cross_entropy_loss: given label ", labels.data()[i],
-            " for row ", i, ", wanted 0 to ", classes - 1);
-  CrossEntropyResult<T, D> result;
-  Tensor<C, D> rows({n});
-  if (with_gradient) result.gradient = Tensor<C, D>(logits.shape());
-  cpu::cross_entropy_rows(logits.data(), labels.data(), label_smoothing, rows.data(),
-                          with_gradient ? result.gradient.data() : nullptr, n, classes);
+CrossEntropy<T, D> cross_entropy(const Tensor<T, D>& logits, const Tensor<std::int32_t, D>& labels,
+                                 const CrossEntropySpec& spec = {}) {
+  using A = accumulate_t<T>;
+  require(logits.rank() == 2 && labels.shape() == Shape{logits.dim(0)} && logits.dim(1) >= 1,
+          "cross_entropy: given logits of shape ", logits.shape(), " and labels of shape ", labels.shape(),
+          ", wanted (N, C) and (N)");
+  require(spec.label_smoothing >= 0 && spec.label_smoothing <= 1, "cross_entropy: given label smoothing ",
+          spec.label_smoothing, ", wanted 0 to 1");
+  Index const rows = logits.dim(0);
+  require(spec.reduction != Reduction::mean || rows >= 1, "cross_entropy: given no rows to take the mean of");
+  check_ids("cross_entropy", labels, logits.dim(1));
+  Tensor<A, D> losses({rows}), normalisers({rows});
+  cpu::cross_entropy(logits.data(), labels.data(), static_cast<A>(spec.label_smoothing), losses.data(),
+                     normalisers.data(), rows, logits.dim(1));
+  if (spec.reduction == Reduction::none) return {losses, normalisers};
   double total = 0;
-  for (C const row : rows.span()) total += static_cast<double>(row);
-  result.loss = Tensor<C, D>({1}, static_cast<C>(total / static_cast<double>(n)));
-  return result;
+  for (A const value : losses.span()) total += static_cast<double>(value);
+  return {detail::loss_result<A>(total, spec.reduction, rows), normalisers};
+}
+
+/// Gradient of the logits.
+template <Real T, Device D>
+Tensor<T, D> cross_entropy_backward(const Tensor<accumulate_t<T>, D>& dy, const Tensor<T, D>& logits,
+                                    const Tensor<std::int32_t, D>& labels,
+                                    const Tensor<accumulate_t<T>, D>& normalisers, const CrossEntropySpec& spec = {}) {
+  using A = accumulate_t<T>;
+  require(logits.rank() == 2 && labels.shape() == Shape{logits.dim(0)} && normalisers.shape() == labels.shape(),
+          "cross_entropy_backward: given logits of shape ", logits.shape(), ", labels of shape ", labels.shape(),
+          " and normalisers of shape ", normalisers.shape(), ", wanted (N, C), (N) and (N)");
+  detail::check_loss_gradient("cross_entropy_backward", dy.shape(), spec.reduction, labels.shape());
+  check_ids("cross_entropy_backward", labels, logits.dim(1));
+  Tensor<T, D> dx(logits.shape());
+  cpu::cross_entropy_backward(logits.data(), labels.data(), static_cast<A>(spec.label_smoothing), normalisers.data(),
+                              dy.data(), spec.reduction != Reduction::none,
+                              static_cast<A>(detail::loss_weight(spec.reduction, logits.dim(0))), dx.data(),
+                              logits.dim(0), logits.dim(1));
+  return dx;
 }
 
 }  // namespace ops

@@ -1,41 +1,42 @@
-// CPU losses. Sums are taken in fixed chunks and added in order, in double.
+// CPU kernels of losses: elementwise ones of a prediction and a target, and cross entropy of logits and labels.
 #pragma once
 
 #include <algorithm>
-#include <cmath>
-#include <vector>
 
-#include <stipple/backend/cpu/compiled.hpp>
-#include <stipple/backend/cpu/simd.hpp>
+#include <stipple/backend/cpu/arithmetic.hpp>
 
 namespace stipple::cpu {
 
-/// With d = prediction - target: d^2; |d|; or quadratic up to |d| = edge and linear with slope `height` beyond.
-enum class LossForm { squared, absolute, quadratic_near };
-
-template <class C>
-struct LossKind {
-  LossForm form = LossForm::squared;
-  C edge = 1, height = 1;
+/// f(d) of the difference d = prediction - target, with a parameter p.
+enum class LossKind {
+  mse,        ///< d^2
+  l1,         ///< |d|
+  huber,      ///< d^2 / 2 up to |d| = p, p (|d| - p / 2) beyond
+  smooth_l1,  ///< d^2 / 2p up to |d| = p, |d| - p / 2 beyond; |d| for p = 0
 };
 
-/// Sum over n elements.
-template <class T>
-double loss_total(const LossKind<compute_t<T>>& kind, const T* prediction, const compute_t<T>* target, Index n);
-/// Every element's loss.
-template <class T>
-void loss_elements(const LossKind<compute_t<T>>& kind, const T* prediction, const compute_t<T>* target,
-                   compute_t<T>* out, Index n);
-/// Gradient of the prediction: scale times the slope, times each[i] unless null.
-template <class T>
-void loss_backward(const LossKind<compute_t<T>>& kind, const T* prediction, const compute_t<T>* target,
-                   compute_t<T> scale, const compute_t<T>* each, T* out, Index n);
+/// The sum of f(x - y) over n elements.
+template <class T, class U>
+compute_t<T> loss_sum(LossKind kind, compute_t<T> parameter, const T* x, const U* y, Index n);
+/// out[i] = f(x[i] - y[i])
+template <class T, class U>
+void loss_values(LossKind kind, compute_t<T> parameter, const T* x, const U* y, compute_t<T>* out, Index n);
+/// dx[i] = g f'(x[i] - y[i]), with g = scale dy[i], or scale dy[0] where dy is `common` to all. O is T or the compute
+/// type.
+template <class T, class U, class O>
+void loss_backward(LossKind kind, compute_t<T> parameter, const T* x, const U* y, const compute_t<T>* dy, bool common,
+                   compute_t<T> scale, O* dx, Index n);
 
-/// Cross-entropy of rows of logits (n, classes): losses[i] = -sum_c q_c log softmax_c with q the smoothed label;
-/// gradient (may be null) is that of losses[i]. Labels have been checked.
+/// Cross entropy of one row of logits a thread: losses[i] = -sum over c of q[c] log softmax(x[i])[c], where q is
+/// 1 - smoothing at the label plus smoothing / classes everywhere. `normalisers` are log sum exp of each row.
 template <class T>
-void cross_entropy_rows(const T* logits, const std::int32_t* labels, double smoothing, compute_t<T>* losses,
-                        compute_t<T>* gradient, Index n, Index classes);
+void cross_entropy(const T* x, const std::int32_t* labels, compute_t<T> smoothing, compute_t<T>* losses,
+                   compute_t<T>* normalisers, Index rows, Index classes);
+/// dx = g (softmax(x) - q), with g as in loss_backward, one a row.
+template <class T>
+void cross_entropy_backward(const T* x, const std::int32_t* labels, compute_t<T> smoothing,
+                            const compute_t<T>* normalisers, const compute_t<T>* dy, bool common, compute_t<T> scale,
+                            T* dx, Index rows, Index classes);
 
 }  // namespace stipple::cpu
 
@@ -46,58 +47,58 @@ void cross_entropy_rows(const T* logits, const std::int32_t* labels, double smoo
 
 namespace stipple::cpu {
 
-inline constexpr Index loss_chunk = 8 * 1024;
-
-template <class T>
-double loss_total(const LossKind<compute_t<T>>& kind, const T* prediction, const compute_t<T>* target, Index n) {
-  std::vector<compute_t<T>> sums(static_cast<std::size_t>((n + loss_chunk - 1) / loss_chunk));
-  parallel_for(n, loss_chunk, [&](Index begin, Index end) {
-    auto* const sum = &sums[static_cast<std::size_t>(begin / loss_chunk)];
-    STIPPLE_CPU_DISPATCH(T, loss_sum<T>(kind, prediction + begin, target + begin, end - begin, sum));
+template <class T, class U>
+compute_t<T> loss_sum(LossKind kind, compute_t<T> parameter, const T* x, const U* y, Index n) {
+  Index const pieces = (n + elementwise_grain - 1) / elementwise_grain;
+  Tensor<compute_t<T>> sums({pieces});
+  parallel_for(n, elementwise_grain, [=, to = sums.data()](Index begin, Index end) {
+    for (; begin < end; begin += elementwise_grain) {
+      Index const count = std::min(elementwise_grain, end - begin);
+      STIPPLE_CPU_DISPATCH(
+          T, loss_sum_range<T, U>(kind, parameter, x + begin, y + begin, to + begin / elementwise_grain, count));
+    }
   });
-  double total = 0;
-  for (auto const sum : sums) total += static_cast<double>(sum);
+  compute_t<T> total = 0;
+  for (Index p = 0; p < pieces; ++p) total += sums.data()[p];
   return total;
 }
 
-template <class T>
-void loss_elements(const LossKind<compute_t<T>>& kind, const T* prediction, const compute_t<T>* target,
-                   compute_t<T>* out, Index n) {
-  parallel_for(n, loss_chunk, [&](Index begin, Index end) {
-    STIPPLE_CPU_DISPATCH(T, loss_each<T>(kind, prediction + begin, target + begin, out + begin, end - begin));
+template <class T, class U>
+void loss_values(LossKind kind, compute_t<T> parameter, const T* x, const U* y, compute_t<T>* out, Index n) {
+  parallel_for(n, elementwise_grain, [=](Index begin, Index end) {
+    STIPPLE_CPU_DISPATCH(T, loss_range<T, U>(kind, parameter, x + begin, y + begin, out + begin, end - begin));
   });
 }
 
-template <class T>
-void loss_backward(const LossKind<compute_t<T>>& kind, const T* prediction, const compute_t<T>* target,
-                   compute_t<T> scale, const compute_t<T>* each, T* out, Index n) {
-  parallel_for(n, loss_chunk, [&](Index begin, Index end) {
-    auto const* const mine = each == nullptr ? nullptr : each + begin;
+template <class T, class U, class O>
+void loss_backward(LossKind kind, compute_t<T> parameter, const T* x, const U* y, const compute_t<T>* dy, bool common,
+                   compute_t<T> scale, O* dx, Index n) {
+  parallel_for(n, elementwise_grain, [=](Index begin, Index end) {
     STIPPLE_CPU_DISPATCH(
-        T, loss_slope<T>(kind, prediction + begin, target + begin, scale, mine, out + begin, end - begin));
+        T, loss_range_backward<T, U, O>(kind, parameter, x + begin, y + begin, common ? dy : dy + begin, common, scale,
+                                        dx + begin, end - begin));
   });
 }
 
 template <class T>
-void cross_entropy_rows(const T* logits, const std::int32_t* labels, double smoothing, compute_t<T>* losses,
-                        compute_t<T>* gradient, Index n, Index classes) {
-  parallel_for(n, std::max<Index>(1, 4096 / classes), [&](Index begin, Index end) {
+void cross_entropy(const T* x, const std::int32_t* labels, compute_t<T> smoothing, compute_t<T>* losses,
+                   compute_t<T>* normalisers, Index rows, Index classes) {
+  parallel_for(rows, std::max<Index>(1, 2048 / classes), [=](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i)
+      STIPPLE_CPU_DISPATCH(
+          T, cross_entropy_row<T>(x + i * classes, labels[i], smoothing, losses + i, normalisers + i, classes));
+  });
+}
+
+template <class T>
+void cross_entropy_backward(const T* x, const std::int32_t* labels, compute_t<T> smoothing,
+                            const compute_t<T>* normalisers, const compute_t<T>* dy, bool common, compute_t<T> scale,
+                            T* dx, Index rows, Index classes) {
+  parallel_for(rows, std::max<Index>(1, 2048 / classes), [=](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
-      const T* const row = logits + i * classes;
-      double largest = static_cast<double>(row[0]), total = 0, mean = 0;
-      for (Index c = 1; c < classes; ++c) largest = std::max(largest, static_cast<double>(row[c]));
-      for (Index c = 0; c < classes; ++c) {
-        total += std::exp(static_cast<double>(row[c]) - largest);
-        mean += static_cast<double>(row[c]) / static_cast<double>(classes);
-      }
-      double const log_total = largest + std::log(total);
-      losses[i] = static_cast<compute_t<T>>(log_total - (1 - smoothing) * static_cast<double>(row[labels[i]]) -
-                                            smoothing * mean);
-      if (gradient == nullptr) continue;
-      for (Index c = 0; c < classes; ++c) {
-        double const q = (c == labels[i] ? 1 - smoothing : 0) + smoothing / static_cast<double>(classes);
-        gradient[i * classes + c] = static_cast<compute_t<T>>(std::exp(static_cast<double>(row[c]) - log_total) - q);
-      }
+      compute_t<T> const g = scale * dy[common ? 0 : i];
+      STIPPLE_CPU_DISPATCH(T, cross_entropy_row_backward<T>(x + i * classes, labels[i], smoothing, normalisers[i], g,
+                                                            dx + i * classes, classes));
     }
   });
 }
@@ -106,22 +107,38 @@ void cross_entropy_rows(const T* logits, const std::int32_t* labels, double smoo
 
 #endif
 
-#define STIPPLE_INSTANCES(T)                                                                                           \
-  STIPPLE_EXTERN template double stipple::cpu::loss_total<T>(                                                          \
-      const stipple::cpu::LossKind<stipple::cpu::compute_t<T>>&, const T*, const stipple::cpu::compute_t<T>*,          \
-      stipple::Index);                                                                                                 \
-  STIPPLE_EXTERN template void stipple::cpu::loss_elements<T>(                                                         \
-      const stipple::cpu::LossKind<stipple::cpu::compute_t<T>>&, const T*, const stipple::cpu::compute_t<T>*,          \
-      stipple::cpu::compute_t<T>*, stipple::Index);                                                                    \
-  STIPPLE_EXTERN template void stipple::cpu::loss_backward<T>(                                                         \
-      const stipple::cpu::LossKind<stipple::cpu::compute_t<T>>&, const T*, const stipple::cpu::compute_t<T>*,          \
-      stipple::cpu::compute_t<T>, const stipple::cpu::compute_t<T>*, T*, stipple::Index);                              \
-  STIPPLE_EXTERN template void stipple::cpu::cross_entropy_rows<T>(                                                    \
-      const T*, const std::int32_t*, double, stipple::cpu::compute_t<T>*, stipple::cpu::compute_t<T>*, stipple::Index, \
-      stipple::Index);
+#define STIPPLE_GRADIENT(T, U, O)                                                                                      \
+  STIPPLE_EXTERN template void stipple::cpu::loss_backward<T, U, O>(                                                   \
+      stipple::cpu::LossKind, stipple::cpu::compute_t<T>, const T*, const U*, const stipple::cpu::compute_t<T>*, bool, \
+      stipple::cpu::compute_t<T>, O*, stipple::Index);
+#define STIPPLE_INSTANCES(T, U)                                                                                    \
+  STIPPLE_EXTERN template stipple::cpu::compute_t<T> stipple::cpu::loss_sum<T, U>(                                 \
+      stipple::cpu::LossKind, stipple::cpu::compute_t<T>, const T*, const U*, stipple::Index);                     \
+  STIPPLE_EXTERN template void stipple::cpu::loss_values<T, U>(stipple::cpu::LossKind, stipple::cpu::compute_t<T>, \
+                                                               const T*, const U*, stipple::cpu::compute_t<T>*,    \
+                                                               stipple::Index);
+#define STIPPLE_CROSS_ENTROPY(T)                                                                    \
+  STIPPLE_EXTERN template void stipple::cpu::cross_entropy<T>(                                      \
+      const T*, const std::int32_t*, stipple::cpu::compute_t<T>, stipple::cpu::compute_t<T>*,       \
+      stipple::cpu::compute_t<T>*, stipple::Index, stipple::Index);                                 \
+  STIPPLE_EXTERN template void stipple::cpu::cross_entropy_backward<T>(                             \
+      const T*, const std::int32_t*, stipple::cpu::compute_t<T>, const stipple::cpu::compute_t<T>*, \
+      const stipple::cpu::compute_t<T>*, bool, stipple::cpu::compute_t<T>, T*, stipple::Index, stipple::Index);
 #if STIPPLE_INSTANTIATE_KERNELS
-STIPPLE_INSTANCES(float)
-STIPPLE_INSTANCES(stipple::bf16)
-STIPPLE_INSTANCES(double)
+STIPPLE_INSTANCES(float, float)
+STIPPLE_INSTANCES(double, double)
+STIPPLE_INSTANCES(stipple::bf16, float)
+STIPPLE_INSTANCES(stipple::bf16, stipple::bf16)
+STIPPLE_GRADIENT(float, float, float)
+STIPPLE_GRADIENT(double, double, double)
+STIPPLE_GRADIENT(stipple::bf16, float, stipple::bf16)
+STIPPLE_GRADIENT(stipple::bf16, float, float)
+STIPPLE_GRADIENT(stipple::bf16, stipple::bf16, stipple::bf16)
+STIPPLE_GRADIENT(stipple::bf16, stipple::bf16, float)
+STIPPLE_CROSS_ENTROPY(float)
+STIPPLE_CROSS_ENTROPY(stipple::bf16)
+STIPPLE_CROSS_ENTROPY(double)
 #endif
+#undef STIPPLE_GRADIENT
 #undef STIPPLE_INSTANCES
+#undef STIPPLE_CROSS_ENTROPY
