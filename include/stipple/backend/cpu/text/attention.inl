@@ -72,7 +72,8 @@ void attention_forward_tile(const AttentionHead<T>& h, AttentionRows<T> y, compu
   C* const row = total + side;       // (wide)
 
   pack_transposed(h.q.data + first * h.q.stride, h.q.stride, count, dim, h.scale, q);
-  for (Index i = 0; i < dim * side; ++i) result[i] = 0;
+  for (Index d = 0; d < dim; ++d)
+    for (Index i = 0; i < lanes; ++i) result[d * side + i] = 0;
   for (Index i = 0; i < side; ++i) {
     most[i] = -std::numeric_limits<C>::infinity();
     total[i] = 0;
@@ -80,8 +81,8 @@ void attention_forward_tile(const AttentionHead<T>& h, AttentionRows<T> y, compu
   Index const end = h.causal && first + count < h.keys ? first + count : h.keys;
   for (Index key = 0; key < end; key += side) {
     Index const keys = end - key < side ? end - key : side;
-    pack_rows(h.k.data + key * h.k.stride, h.k.stride, keys, dim, C(1), k);
-    pack_rows(h.v.data + key * h.v.stride, h.v.stride, keys, dim, C(1), v);
+    pack_rows(h.k.data + key * h.k.stride, h.k.stride, keys, dim, C(1), k, rows_ahead(key, keys, h.keys));
+    pack_rows(h.v.data + key * h.v.stride, h.v.stride, keys, dim, C(1), v, rows_ahead(key, keys, h.keys));
     small_product({k, wide, 1}, q, side, p, side, keys, lanes, dim, Into::overwrite);
     if (h.causal) mask_later_keys(p, key, keys, first, count);
     softmax_step(p, keys, lanes, most, total, result, dim);
@@ -149,7 +150,8 @@ inline void pack_query_tile(const AttentionHead<T>& h, const AttentionGradients<
   pack_rows(dy, g.y.stride, count, dim, C(1), t.dy_rows);
   pack_transposed(t.q_rows, wide, count, dim, C(1), t.q);
   pack_transposed(t.dy_rows, wide, count, dim, C(1), t.dy);
-  for (Index i = 0; i < dim * side; ++i) t.dq[i] = 0;
+  for (Index d = 0; d < dim; ++d)
+    for (Index i = 0; i < padded<C>(count); ++i) t.dq[d * side + i] = 0;
   for (Index i = 0; i < side; ++i) {  // behind the last query: p = 0
     V product = all<V>(0);
     for (Index d = 0; d < dim && i < count; d += V::width)
@@ -180,8 +182,8 @@ void attention_backward_head(const AttentionHead<T>& h, const AttentionGradients
   }
   for (Index key = 0; key < h.keys; key += side) {
     Index const keys = h.keys - key < side ? h.keys - key : side;
-    pack_rows(h.k.data + key * h.k.stride, h.k.stride, keys, dim, C(1), k);
-    pack_rows(h.v.data + key * h.v.stride, h.v.stride, keys, dim, C(1), v);
+    pack_rows(h.k.data + key * h.k.stride, h.k.stride, keys, dim, C(1), k, rows_ahead(key, keys, h.keys));
+    pack_rows(h.v.data + key * h.v.stride, h.v.stride, keys, dim, C(1), v, rows_ahead(key, keys, h.keys));
     for (Index i = 0; i < keys * wide; ++i) dk[i] = dv[i] = 0;
     for (Index t = h.causal ? key / side : 0; t < tiles; ++t) {
       Index const count = h.queries - t * side < side ? h.queries - t * side : side, lanes = padded<C>(count);

@@ -1,14 +1,16 @@
 // Kernel text: linear attention of one sample and head by tiles of positions, so that the working set stays in cache.
 
-/// p (rows, wide): exp(q - largest of the row), zero behind dim; factor[i] = scale / sum of row i.
+/// p (rows, wide): exp(q - largest of the row), zero behind dim; factor[i] = scale / sum of row i. Row i + ahead is
+/// prefetched.
 template <class T, class C>
-inline void softmax_rows(const T* q, Index stride, Index rows, Index dim, C scale, C* p, C* factor) {
+inline void softmax_rows(const T* q, Index stride, Index rows, Index dim, C scale, C* p, C* factor, Index ahead) {
   using V = vec_for<T>;
   Index const wide = padded<C>(dim);
   V const none = all<V>(-std::numeric_limits<C>::infinity());
   for (Index i = 0; i < rows; ++i) {
     const T* const from = q + i * stride;
     C* const to = p + i * wide;
+    prefetch_row(from + ahead * stride, dim);
     V most = none;
     Index d = 0;
     for (; d + V::width <= dim; d += V::width) most = max(most, load<V>(from + d));
@@ -56,12 +58,16 @@ inline void accumulate_context(const LinearAttentionHead<T>& h, compute_t<T>* co
   }
   for (Index first = 0; first < h.positions; first += side) {
     Index const rows = h.positions - first < side ? h.positions - first : side;
+    Index const ahead = rows_ahead(first, rows, h.positions);
     const T* const k = h.k + first * h.stride;
-    pack_rows(h.v + first * h.stride, h.stride, rows, dim, C(1), v);
+    pack_rows(h.v + first * h.stride, h.stride, rows, dim, C(1), v, ahead);
     for (Index d = 0; d < dim; d += V::width) {
       V const before = load<V>(largest_so_far + d);
       V most = before;
-      for (Index i = 0; i < rows; ++i) most = max(most, load_some<V>(k + i * h.stride + d, dim - d));
+      for (Index i = 0; i < rows; ++i) {
+        prefetch_row(k + (i + ahead) * h.stride + d, 1);
+        most = max(most, load_some<V>(k + i * h.stride + d, dim - d));
+      }
       V added = all<V>(0);
       for (Index i = 0; i < rows; ++i) {
         V const x = exp(load_some<V>(k + i * h.stride + d, dim - d) - most);
@@ -106,12 +112,15 @@ void linear_attention_head(const LinearAttentionHead<T>& h, T* y, Index y_stride
 
   for (Index first = 0; first < h.positions; first += side) {
     Index const rows = h.positions - first < side ? h.positions - first : side;
-    softmax_rows(h.q + first * h.stride, h.stride, rows, dim, h.scale, a, numbers);
+    Index const ahead = rows_ahead(first, rows, h.positions);
+    softmax_rows(h.q + first * h.stride, h.stride, rows, dim, h.scale, a, numbers, ahead);
     small_product({a, wide, 1}, context, wide, b, wide, rows, wide, dim, Into::overwrite);
     T* const to = y + first * y_stride;
-    for (Index i = 0; i < rows; ++i)
+    for (Index i = 0; i < rows; ++i) {
+      prefetch_row(to + (i + ahead) * y_stride, dim);
       for (Index d = 0; d < dim; d += V::width)
         store_some(to + i * y_stride + d, load<V>(b + i * wide + d) * all<V>(numbers[i]), dim - d);
+    }
   }
 }
 
@@ -126,8 +135,9 @@ inline void backward_queries(const LinearAttentionHead<T>& h, const LinearAttent
   Index const dim = h.dim, wide = padded<C>(dim);
   for (Index first = 0; first < h.positions; first += side) {
     Index const rows = h.positions - first < side ? h.positions - first : side;
-    softmax_rows(h.q + first * h.stride, h.stride, rows, dim, h.scale, p, factor);
-    pack_rows(g.dy + first * g.dy_stride, g.dy_stride, rows, dim, C(1), dy);
+    Index const ahead = rows_ahead(first, rows, h.positions);
+    softmax_rows(h.q + first * h.stride, h.stride, rows, dim, h.scale, p, factor, ahead);
+    pack_rows(g.dy + first * g.dy_stride, g.dy_stride, rows, dim, C(1), dy, ahead);
     small_product({dy, wide, 1}, context_transposed, wide, dp, wide, rows, wide, dim, Into::overwrite);
     for (Index i = 0; i < rows; ++i) {  // with u = scale softmax(q): dq = u (du - u . du / scale)
       C* const u = p + i * wide;
@@ -139,6 +149,7 @@ inline void backward_queries(const LinearAttentionHead<T>& h, const LinearAttent
       }
       V const mean = all<V>(sum(dot) / h.scale);
       T* const to = g.dq + (first + i) * h.stride;
+      prefetch_row(to + ahead * h.stride, dim);
       for (Index d = 0; d < dim; d += V::width)
         store_some(to + d, load<V>(u + d) * (load<V>(dp + i * wide + d) - mean), dim - d);
     }
@@ -181,20 +192,25 @@ void linear_attention_backward_head(const LinearAttentionHead<T>& h, const Linea
   transpose_padded(dcontext, dim, context);
   for (Index first = 0; first < h.positions; first += side) {
     Index const rows = h.positions - first < side ? h.positions - first : side;
+    Index const ahead = rows_ahead(first, rows, h.positions);
     const T* const k = h.k + first * h.stride;
     for (Index d = 0; d < dim; d += V::width) {
       V const m = load<V>(most + d), r = load<V>(inverse + d);
-      for (Index i = 0; i < rows; ++i)
+      for (Index i = 0; i < rows; ++i) {
+        prefetch_row(k + (i + ahead) * h.stride + d, 1);
         store(a + i * wide + d, exp(load_some<V>(k + i * h.stride + d, dim - d) - m) * r);
+      }
     }
     small_product({a, wide, 1}, dcontext, wide, c, wide, rows, wide, dim, Into::overwrite);
-    unpack_rows(c, h.stride, rows, dim, C(1), g.dv + first * h.stride);
-    pack_rows(h.v + first * h.stride, h.stride, rows, dim, C(1), b);
+    unpack_rows(c, h.stride, rows, dim, C(1), g.dv + first * h.stride, ahead);
+    pack_rows(h.v + first * h.stride, h.stride, rows, dim, C(1), b, ahead);
     small_product({b, wide, 1}, context, wide, c, wide, rows, wide, dim, Into::overwrite);
     T* const to = g.dk + first * h.stride;
-    for (Index i = 0; i < rows; ++i)
+    for (Index i = 0; i < rows; ++i) {
+      prefetch_row(to + (i + ahead) * h.stride, dim);
       for (Index d = 0; d < dim; d += V::width)
         store_some(to + i * h.stride + d, load<V>(a + i * wide + d) * (load<V>(c + i * wide + d) - load<V>(dot + d)),
                    dim - d);
+    }
   }
 }
