@@ -26,7 +26,7 @@ inline Shape file_shape(const Shape& shape, Layout layout) {
   require(layout == Layout::linear ? kernel_axes == 0 : kernel_axes > 0, "weights: given shape ", shape,
           " for a parameter of a layer of another rank");
   Index const in = shape[-2], out = shape[-1];
-  Shape result = layout == Layout::conv_transpose ? Shape{in, out} : Shape{out, in};
+  Shape result{out, in};
   for (int axis = 0; axis < kernel_axes; ++axis) result.append(shape[axis]);
   return result;
 }
@@ -35,10 +35,9 @@ namespace detail {
 
 // Calls copy(here, in the file) for the positions of all elements of a parameter.
 template <class Copy>
-void for_each_position(const Shape& shape, Layout layout, const Copy& copy) {
+void for_each_position(const Shape& shape, const Copy& copy) {
   Index const in = shape[-2], out = shape[-1], kernel = shape.count(0, shape.rank() - 2);
-  Index const in_step = layout == Layout::conv_transpose ? out * kernel : kernel;
-  Index const out_step = layout == Layout::conv_transpose ? kernel : in * kernel;
+  Index const in_step = kernel, out_step = in * kernel;
   for (Index k = 0; k < kernel; ++k)
     for (Index i = 0; i < in; ++i)
       for (Index o = 0; o < out; ++o) copy((k * in + i) * out + o, i * in_step + o * out_step + k);
@@ -51,9 +50,8 @@ template <Element T>
 Tensor<T> to_file_layout(const Tensor<T>& value, Layout layout) {
   if (layout == Layout::plain) return value;
   Tensor<T> result(file_shape(value.shape(), layout));
-  detail::for_each_position(value.shape(), layout, [to = result.data(), from = value.data()](Index here, Index there) {
-    to[there] = from[here];
-  });
+  detail::for_each_position(
+      value.shape(), [to = result.data(), from = value.data()](Index here, Index there) { to[there] = from[here]; });
   return result;
 }
 
@@ -63,9 +61,8 @@ void from_file_layout(const Tensor<T>& stored, Layout layout, Tensor<T>& value) 
   require(stored.shape() == file_shape(value.shape(), layout), "weights: given shape ", stored.shape(), ", wanted ",
           file_shape(value.shape(), layout));
   if (layout == Layout::plain) return value.copy_from(stored);
-  detail::for_each_position(value.shape(), layout, [to = value.data(), from = stored.data()](Index here, Index there) {
-    to[here] = from[there];
-  });
+  detail::for_each_position(
+      value.shape(), [to = value.data(), from = stored.data()](Index here, Index there) { to[here] = from[there]; });
 }
 
 namespace detail {

@@ -13,10 +13,10 @@ namespace stipple {
 
 /// How a parameter is stored here and in files. Files keep the ecosystem's layout; kernels want another.
 enum class Layout {
-  plain,           ///< the same in both
-  linear,          ///< (in, out) here, (out, in) in files
-  conv,            ///< (kH, kW, in, out) here, (out, in, kH, kW) in files
-  conv_transpose,  ///< (kH, kW, out, in) here, (in, out, kH, kW) in files: the same permutation as conv
+  plain,   ///< the same in both
+  linear,  ///< (in, out) here, (out, in) in files
+  conv,    ///< (kH, kW, in, out) here, (out, in, kH, kW) in files; for a transposed convolution with in and out
+           ///< exchanged in both
 };
 
 /// A trained tensor. It acts as the Var of its value; its gradient is kept in the accumulation type.
