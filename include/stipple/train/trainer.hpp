@@ -24,17 +24,18 @@ struct TrainerConfig {
   Index batch = 128;
   double ema = 0;  ///< decay of the moving average of the weights; 0: none is kept
   bool ema_warmup = false;
-  FilePath out;  ///< folder of log.jsonl and checkpoint.safetensors; empty: nothing is written
+  FilePath out{};  ///< folder of log.jsonl and checkpoint.safetensors; empty: nothing is written
   std::uint64_t seed = 0;
   bool shuffle = true;
   bool flip = false;
   bool drop_last = false;
-  std::function<double(std::int64_t)> schedule;               ///< factor of the learning rate at step 0, 1, ...
+  std::function<double(std::int64_t)> schedule{};             ///< factor of the learning rate at step 0, 1, ...
   double max_norm = std::numeric_limits<double>::infinity();  ///< of the gradient
   std::int64_t checkpoint_every = 0;                          ///< steps; 0: at the end alone. So are the next ones
   std::int64_t validate_every = 0;
   std::int64_t sample_every = 0;
   std::int64_t log_every = 1;
+  double max_seconds = 0;               ///< ends the run after the step that reaches it, with a checkpoint; 0: never
   bool quiet = false;                   ///< shows no progress
   bool catch_signals = true;            ///< SIGINT and SIGTERM end the run after the step, with a checkpoint
   Json configuration = Json::object();  ///< what else makes this run what it is; a resume wants the same
@@ -170,7 +171,8 @@ class Trainer {
     auto const start = Clock::now();
     auto const seconds = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
     TrainingResult result;
-    while (state_.step < last_step && result.signal == 0) {
+    bool in_time = true;
+    while (state_.step < last_step && result.signal == 0 && in_time) {
       Json entry = one_step(next_loss);
       result.loss = entry.at("loss").as_number();
       count_epoch(entry, result.loss, steps_per_epoch);
@@ -181,6 +183,7 @@ class Trainer {
         log_->append(entry);
       if (is_due(config_.checkpoint_every)) save();
       if (signals) result.signal = signals->received();
+      in_time = config_.max_seconds <= 0 || seconds() < config_.max_seconds;
     }
     if (!config_.out.empty() && saved_step_ != state_.step) save();
     result.step = state_.step;

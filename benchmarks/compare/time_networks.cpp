@@ -1,0 +1,111 @@
+// Times training and sampling steps of the courses' networks, on request: the counterpart of peers/time_peer.py, which
+// describes the line protocol.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <sstream>
+
+#include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/samplers/ddpm.hpp>
+#include <stipple/models/annotated_unet.hpp>
+#include <stipple/models/time_linear_net.hpp>
+#include <stipple/nn/model.hpp>
+#include <stipple/optim/adam.hpp>
+
+namespace st = stipple;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Workload {
+  std::function<void()> train, sample;
+};
+
+template <class T, class Net>
+Workload workload(Net network, st::Shape shape, int timesteps, st::Loss loss) {
+  auto net = std::make_shared<st::Model<Net>>(std::move(network));
+  auto rng = std::make_shared<st::Rng>(7);
+  auto ddpm = std::make_shared<st::Ddpm>(st::linear_schedule({.num_train_timesteps = timesteps}),
+                                         st::DdpmOptions{.loss = loss});
+  auto const data = rng->uniform(shape, -1, 1);
+  auto const start = rng->normal(shape);
+  return {[=] {
+            ddpm->loss(*net, data, *rng).backward();
+            st::Adam{{.learning_rate = 1e-3}}.step(*net);
+          },
+          // One step of the sampler in the middle of the chain, with its noise.
+          [=] {
+            st::sample_ddpm(*net, start, ddpm->schedule, *rng,
+                            {.timesteps = {timesteps / 2}, .noise_at_last_step = true});
+          }};
+}
+
+template <class T>
+Workload workload_by_name(const std::string& name, st::Index batch) {
+  st::Rng rng(1);
+  if (name == "swiss_roll")
+    return workload<T>(st::TimeLinearNet<T>({2, 128, 128, 128, 2}, rng), {batch, 2}, 1000, st::Loss::l2);
+  st::AnnotatedUnetConfig config;
+  config.block = name == "ai504_resnet" ? st::AnnotatedBlock::resnet : st::AnnotatedBlock::convnext;
+  return workload<T>(st::AnnotatedUnet<T>(config, rng), {batch, 28, 28, 1}, 200, st::Loss::huber);
+}
+
+std::string timed(int count, const std::function<void()>& step) {
+  std::ostringstream out;
+  out << '[';
+  for (int i = 0; i < count; ++i) {
+    auto const start = Clock::now();
+    step();
+    out << (i ? ", " : "") << std::chrono::duration<double>(Clock::now() - start).count();
+  }
+  out << ']';
+  return out.str();
+}
+
+long long peak_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6)) * 1024;
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  CLI::App app{
+      "Times training and sampling steps, one command a line on standard input: train N, sample N, rss, about."};
+  std::string net = "swiss_roll", precision = "fp32";
+  st::Index batch = 128;
+  int threads = st::num_threads();
+  app.add_option("--net", net)->check(CLI::IsMember({"swiss_roll", "ai504_convnext", "ai504_resnet"}));
+  app.add_option("--precision", precision)->check(CLI::IsMember({"fp32", "bf16"}));
+  app.add_option("--batch", batch)->check(CLI::PositiveNumber);
+  app.add_option("--threads", threads)->check(CLI::PositiveNumber);
+  CLI11_PARSE(app, argc, argv);
+  st::set_num_threads(threads);
+  auto const work = precision == "bf16" ? workload_by_name<st::bf16>(net, batch) : workload_by_name<float>(net, batch);
+  for (std::string line; std::getline(std::cin, line);) {
+    std::istringstream words(line);
+    std::string command;
+    int count = 0;
+    words >> command >> count;
+    if (command == "train")
+      std::cout << timed(count, work.train) << std::endl;
+    else if (command == "sample")
+      std::cout << timed(count, work.sample) << std::endl;
+    else if (command == "rss")
+      std::cout << peak_bytes() << std::endl;
+    else if (command == "about")
+      std::cout << "{\"isa\": \"" << st::to_text(st::Context::instance().isa) << "\", \"threads\": " << threads << "}"
+                << std::endl;
+    else
+      std::cout << "{\"error\": \"wanted train N, sample N, rss or about\"}" << std::endl;
+  }
+} catch (const st::Error& error) {
+  std::cerr << error.what() << std::endl;
+  return 1;
+}
