@@ -54,7 +54,7 @@ TEST_CASE("numbers keep their values") {
   REQUIRE_FALSE(Json::parse("9223372036854775808").is_integer());
   REQUIRE(Json(NAN).dump() == "null");
   REQUIRE(Json(-INFINITY).dump() == "null");
-  require_error([] { Json(std::numeric_limits<std::uint64_t>::max()); }, "18446744073709551615");
+  require_error([] { Json{std::numeric_limits<std::uint64_t>::max()}; }, "18446744073709551615");
 }
 
 TEST_CASE("strings carry any text") {
