@@ -1,7 +1,10 @@
 // Normalisation layers.
 #pragma once
 
+#include <stipple/autograd/batch_norm.hpp>
 #include <stipple/autograd/group_norm.hpp>
+#include <stipple/autograd/layer_norm.hpp>
+#include <stipple/autograd/mode.hpp>
 #include <stipple/nn/parameter.hpp>
 
 namespace stipple {
@@ -30,6 +33,52 @@ struct GroupNorm {
   static void each(auto& self, auto&& f) {
     f("weight", self.weight);
     f("bias", self.bias);
+  }
+};
+
+/// Layer normalisation over the last axis; weight starts as 1, bias as 0.
+template <Real T, Device D = Cpu>
+struct LayerNorm {
+  double eps;
+  Parameter<accumulate_t<T>, D> weight, bias;
+
+  explicit LayerNorm(Index channels, double eps_ = 1e-5)
+      : eps(eps_),
+        weight(Tensor<accumulate_t<T>, D>({channels}, accumulate_t<T>(1))),
+        bias(Tensor<accumulate_t<T>, D>::zeros({channels})) {
+    require(channels >= 1, "LayerNorm: given ", channels, " channels, wanted at least one");
+  }
+  Var<T, D> operator()(const Var<T, D>& x) const { return layer_norm(x, weight.var, bias.var, eps); }
+  static void each(auto& self, auto&& f) {
+    f("weight", self.weight);
+    f("bias", self.bias);
+  }
+};
+
+/// Batch normalisation over (N, ..., C). While a Training lives it uses the statistics of the batch and keeps running
+/// ones; otherwise it uses the running ones.
+template <Real T, Device D = Cpu>
+struct BatchNorm2d {
+  BatchNormSpec spec;
+  Parameter<accumulate_t<T>, D> weight, bias;
+  Buffer<accumulate_t<T>, D> running_mean, running_var;
+
+  explicit BatchNorm2d(Index channels, BatchNormSpec spec_ = {})
+      : spec(spec_),
+        weight(Tensor<accumulate_t<T>, D>({channels}, accumulate_t<T>(1))),
+        bias(Tensor<accumulate_t<T>, D>::zeros({channels})),
+        running_mean{Tensor<accumulate_t<T>, D>::zeros({channels})},
+        running_var{Tensor<accumulate_t<T>, D>({channels}, accumulate_t<T>(1))} {
+    require(channels >= 1, "BatchNorm2d: given ", channels, " channels, wanted at least one");
+  }
+  Var<T, D> operator()(const Var<T, D>& x) const {
+    return batch_norm(x, weight.var, bias.var, running_mean.value, running_var.value, is_training(), spec);
+  }
+  static void each(auto& self, auto&& f) {
+    f("weight", self.weight);
+    f("bias", self.bias);
+    f("running_mean", self.running_mean);
+    f("running_var", self.running_var);
   }
 };
 

@@ -52,8 +52,8 @@ GroupNormResult<T, D> group_norm(const Tensor<T, D>& x, const Tensor<accumulate_
   auto const plan = detail::group_norm_plan("group_norm", x, weight, bias, spec);
   GroupNormResult<T, D> out{Tensor<T, D>(x.shape()), Tensor<accumulate_t<T>, D>({plan.samples, plan.groups}),
                             Tensor<accumulate_t<T>, D>({plan.samples, plan.groups})};
-  cpu::group_norm(x.data(), weight.data(), bias.data(), out.y.data(), out.mean.data(), out.rstd.data(), plan, spec.eps,
-                  spec.activation);
+  cpu::group_norm(x.data(), weight.data(), bias.data(), out.y.data(), out.mean.data(), out.rstd.data(), nullptr, plan,
+                  spec.eps, spec.activation);
   return out;
 }
 

@@ -10,10 +10,11 @@
 namespace stipple::cpu {
 
 /// y = f((x - mean) rstd weight + bias) over (samples, pixels, channels), with mean and variance of each sample's
-/// groups and rstd = 1 / sqrt(variance + eps). Fills mean and rstd, (samples, groups). weight and bias may be null.
+/// groups and rstd = 1 / sqrt(variance + eps). Fills mean, rstd and, unless null, variance, all (samples, groups).
+/// weight and bias may be null.
 template <class T>
 void group_norm(const T* x, const compute_t<T>* weight, const compute_t<T>* bias, T* y, compute_t<T>* mean,
-                compute_t<T>* rstd, NormPlan plan, double eps, Activation activation);
+                compute_t<T>* rstd, compute_t<T>* variance, NormPlan plan, double eps, Activation activation);
 /// Gradients of x, weight and bias; the last two may be null.
 template <class T>
 void group_norm_backward(const T* dy, const T* x, const compute_t<T>* weight, const compute_t<T>* bias,
@@ -28,7 +29,7 @@ namespace stipple::cpu {
 
 template <class T>
 void group_norm(const T* x, const compute_t<T>* weight, const compute_t<T>* bias, T* y, compute_t<T>* mean,
-                compute_t<T>* rstd, NormPlan plan, double eps, Activation activation) {
+                compute_t<T>* rstd, compute_t<T>* variance, NormPlan plan, double eps, Activation activation) {
   using C = compute_t<T>;
   Index const image = plan.image_size(), groups = plan.groups, tile = plan.tile_size(),
               slab_size = plan.slab * plan.channels;
@@ -36,8 +37,10 @@ void group_norm(const T* x, const compute_t<T>* weight, const compute_t<T>* bias
     merge_slabs(plan, moments, 0, groups);
     auto const count = static_cast<double>(plan.pixels * plan.group_channels());
     for (Index g = 0; g < groups; ++g) {
-      mean[n * groups + g] = static_cast<C>(moments[g].mean);
-      rstd[n * groups + g] = static_cast<C>(1 / std::sqrt(moments[g].squares / count + eps));
+      Index const at = n * groups + g;
+      mean[at] = static_cast<C>(moments[g].mean);
+      rstd[at] = static_cast<C>(1 / std::sqrt(moments[g].squares / count + eps));
+      if (variance != nullptr) variance[at] = static_cast<C>(moments[g].squares / count);
     }
   };
   auto const apply = [=](Index n, Index first, Index size, C* scratch) {
@@ -89,10 +92,13 @@ void group_norm_backward(const T* dy, const T* x, const compute_t<T>* weight, co
   };
   auto const keep = [=, &parts](Index n, const double* sums) {
     C* const part = parts.data() + n * 2 * channels;
-    for (Index c = 0; c < channels; ++c) {
-      part[c] = static_cast<C>(sums[c]);
-      part[channels + c] =
-          static_cast<C>(sums[channels + c] * static_cast<double>(rstd[n * groups + c / (channels / groups)]));
+    Index const wide = channels / groups;
+    for (Index g = 0; g < groups; ++g) {
+      auto const r = static_cast<double>(rstd[n * groups + g]);
+      for (Index c = g * wide; c < (g + 1) * wide; ++c) {
+        part[c] = static_cast<C>(sums[c]);
+        part[channels + c] = static_cast<C>(sums[channels + c] * r);
+      }
     }
   };
   // dx = rstd (weight g - mean(weight g) - xhat mean(weight g xhat)), means over the group, xhat = (x - mean) rstd.
@@ -166,7 +172,7 @@ void group_norm_backward(const T* dy, const T* x, const compute_t<T>* weight, co
 #define STIPPLE_INSTANCES(T)                                                                                           \
   STIPPLE_EXTERN template void stipple::cpu::group_norm<T>(                                                            \
       const T*, const stipple::cpu::compute_t<T>*, const stipple::cpu::compute_t<T>*, T*, stipple::cpu::compute_t<T>*, \
-      stipple::cpu::compute_t<T>*, stipple::cpu::NormPlan, double, stipple::Activation);                               \
+      stipple::cpu::compute_t<T>*, stipple::cpu::compute_t<T>*, stipple::cpu::NormPlan, double, stipple::Activation);  \
   STIPPLE_EXTERN template void stipple::cpu::group_norm_backward<T>(                                                   \
       const T*, const T*, const stipple::cpu::compute_t<T>*, const stipple::cpu::compute_t<T>*,                        \
       const stipple::cpu::compute_t<T>*, const stipple::cpu::compute_t<T>*, T*, stipple::cpu::compute_t<T>*,           \

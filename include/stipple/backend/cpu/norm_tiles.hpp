@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <stipple/backend/cpu/activation_functors.hpp>
+#include <stipple/backend/cpu/lanes.hpp>
 
 namespace stipple::cpu {
 
@@ -140,12 +141,15 @@ template <class C>
 NormPatterns<C> norm_patterns(const NormPlan& plan, const C* mean, const C* rstd, const C* weight, const C* bias,
                               C* room) {
   Index const tile = plan.tile_size(), channels = plan.group_channels();
-  for (Index c = 0; c < plan.channels; ++c) {
-    Index const g = c / channels;
-    room[c] = mean[g];
-    room[tile + c] = weight == nullptr ? rstd[g] : rstd[g] * weight[c];
-    room[2 * tile + c] = bias == nullptr ? C(0) : bias[c];
+  for (Index g = 0; g < plan.groups; ++g) {
+    std::fill_n(room + g * channels, channels, mean[g]);
+    std::fill_n(room + tile + g * channels, channels, rstd[g]);
   }
+  for (Index c = 0; weight != nullptr && c < plan.channels; ++c) room[tile + c] *= weight[c];
+  if (bias != nullptr)
+    std::copy_n(bias, plan.channels, room + 2 * tile);
+  else
+    std::fill_n(room + 2 * tile, plan.channels, C(0));
   for (int i = 0; i < 3; ++i) repeat_pixel(plan, room + i * tile);
   return {room, room + tile, room + 2 * tile};
 }
@@ -163,22 +167,6 @@ void slab_gradient_sums(const NormPlan& plan, Activation kind, const T* dy, cons
     for (Index pixel = 0; pixel < plan.tile; ++pixel)
       for (Index c = 0; c < channels; ++c)
         sums[i * channels + c] += static_cast<double>(scratch[i * tile + pixel * channels + c]);
-}
-
-/// out[c] = sum over the rows of part[row, c]: (rows, columns) to (columns), rows in rising order.
-template <class C>
-void sum_rows(const C* part, Index rows, Index columns, Index stride, C* out) {
-  constexpr Index piece = 64;
-  parallel_for(columns, std::max(piece, piece * (256 / std::max<Index>(1, rows))), [=](Index first, Index last) {
-    double total[piece];
-    for (Index at = first; at < last; at += piece) {
-      Index const count = std::min(piece, last - at);
-      std::fill_n(total, count, 0.0);
-      for (Index row = 0; row < rows; ++row)
-        for (Index c = 0; c < count; ++c) total[c] += static_cast<double>(part[row * stride + at + c]);
-      for (Index c = 0; c < count; ++c) out[at + c] = static_cast<C>(total[c]);
-    }
-  });
 }
 
 }  // namespace stipple::cpu

@@ -173,7 +173,7 @@ struct Mish {
     V const e = exp(b);
     V const n = e * (e + all<V>(2));
     V const inverse = all<V>(1) / (n + all<V>(2));
-    V const rest = b * all<V>(4) * e * (all<V>(1) + e) * inverse;
+    V const rest = b * (all<V>(4) * e * (all<V>(1) + e) * inverse);
     return (n + rest) * inverse;
   }
 };

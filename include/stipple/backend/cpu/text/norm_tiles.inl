@@ -2,19 +2,6 @@
 // in tiles. A tile is a whole number of pixels; numbers that belong to channels are laid out over a tile beforehand (a
 // "pattern"), so that any number of channels fills whole vectors.
 
-// The first n lanes; with n = width known at compile time this is a plain load or store.
-template <class V, class T>
-inline V load_lanes(const T* p, int n) {
-  return n == V::width ? load<V>(p) : load<V>(p, n);
-}
-template <class T, class V>
-inline void store_lanes(T* p, V v, int n) {
-  if (n == V::width)
-    store(p, v);
-  else
-    store(p, v, n);
-}
-
 // Moments of n consecutive values. One pass over all of them sums d = x - shift and d^2, where `shift` is the mean of
 // the first eighth. For the mean K of any fraction f of the values, (K - mean)^2 <= (1 - f) / f variance, so the
 // subtraction below loses at most three bits, whatever the data.
@@ -29,24 +16,30 @@ void flat_moments(const T* x, Index n, Moments* out) {
   if (i < sampled) first = first + load<V>(x + i, static_cast<int>(sampled - i));
   C const shift = sum(first) / static_cast<C>(sampled);
 
+  // Summed in blocks, so that rounding errors grow with the square root of n.
+  constexpr Index block = 32 * 4 * V::width;
   V const k = all<V>(shift);
-  V total[4] = {all<V>(0), all<V>(0), all<V>(0), all<V>(0)};
-  V squares[4] = {total[0], total[0], total[0], total[0]};
-  i = 0;
-  for (; i + 4 * V::width <= n; i += 4 * V::width) {
-    for (int j = 0; j < 4; ++j) {
-      V const d = load<V>(x + i + j * V::width) - k;
-      total[j] = total[j] + d;
-      squares[j] = fma(d, d, squares[j]);
+  V total = all<V>(0), squares = total;
+  for (i = 0; i + V::width <= n;) {
+    V s[4] = {all<V>(0), all<V>(0), all<V>(0), all<V>(0)};
+    V q[4] = {s[0], s[0], s[0], s[0]};
+    Index const end = n - i < block ? n : i + block;
+    for (; i + 4 * V::width <= end; i += 4 * V::width) {
+      for (int j = 0; j < 4; ++j) {
+        V const d = load<V>(x + i + j * V::width) - k;
+        s[j] = s[j] + d;
+        q[j] = fma(d, d, q[j]);
+      }
     }
+    for (; i + V::width <= end; i += V::width) {
+      V const d = load<V>(x + i) - k;
+      s[0] = s[0] + d;
+      q[0] = fma(d, d, q[0]);
+    }
+    total = total + ((s[0] + s[1]) + (s[2] + s[3]));
+    squares = squares + ((q[0] + q[1]) + (q[2] + q[3]));
   }
-  for (; i + V::width <= n; i += V::width) {
-    V const d = load<V>(x + i) - k;
-    total[0] = total[0] + d;
-    squares[0] = fma(d, d, squares[0]);
-  }
-  double sum_d = sum((total[0] + total[1]) + (total[2] + total[3]));
-  double sum_d2 = sum((squares[0] + squares[1]) + (squares[2] + squares[3]));
+  double sum_d = sum(total), sum_d2 = sum(squares);
   for (; i < n; ++i) {
     double const d = static_cast<double>(static_cast<C>(x[i]) - shift);
     sum_d += d;

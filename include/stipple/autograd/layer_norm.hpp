@@ -1,0 +1,22 @@
+// Gradient of layer normalisation.
+#pragma once
+
+#include <stipple/autograd/var.hpp>
+#include <stipple/ops/layer_norm.hpp>
+
+namespace stipple {
+
+/// (x - mean) rstd weight + bias over the last axis, see ops::layer_norm; weight and bias may be undefined.
+template <Real T, Device D>
+Var<T, D> layer_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, const Var<accumulate_t<T>, D>& bias,
+                     double eps = 1e-5) {
+  auto out = ops::layer_norm(x.value(), weight.value(), bias.value(), eps);
+  return record(std::move(out.y), std::tie(x, weight, bias),
+                [input = x.value(), w = weight.value(), b = bias.value(), mean = std::move(out.mean),
+                 rstd = std::move(out.rstd)](const Tensor<T, D>& dy) {
+                  auto g = ops::layer_norm_backward(dy, input, w, b, mean, rstd);
+                  return std::tuple(std::move(g.x), std::move(g.weight), std::move(g.bias));
+                });
+}
+
+}  // namespace stipple

@@ -1,0 +1,16 @@
+// Gradient of softmax.
+#pragma once
+
+#include <stipple/autograd/var.hpp>
+#include <stipple/ops/softmax.hpp>
+
+namespace stipple {
+
+/// e^x / sum of e^x over the last axis.
+template <Real T, Device D>
+Var<T, D> softmax(const Var<T, D>& x) {
+  auto const y = ops::softmax(x.value());
+  return record(y, std::tie(x), [y](const Tensor<T, D>& dy) { return std::tuple(ops::softmax_backward(dy, y)); });
+}
+
+}  // namespace stipple

@@ -1,0 +1,122 @@
+// Batch normalisation over all axes but the last (Ioffe and Szegedy 2015).
+#pragma once
+
+#include <cmath>
+
+#include <stipple/backend/cpu/batch_norm.hpp>
+#include <stipple/tensor/tensor.hpp>
+
+namespace stipple {
+
+/// Where batch normalisation takes mean and variance from.
+enum class BatchStatistics { batch, given };
+
+namespace ops {
+
+template <Real T, Device D>
+struct BatchNormResult {
+  Tensor<T, D> y;                                   ///< the shape of x
+  Tensor<accumulate_t<T>, D> mean, rstd, variance;  ///< (C); the variance divides by the number of values
+};
+template <Real T, Device D>
+struct BatchNormGradients {
+  Tensor<T, D> x;
+  Tensor<accumulate_t<T>, D> weight, bias;  ///< (C); undefined where the operand was
+};
+
+namespace detail {
+/// Checks x (..., C) and its per-channel operands.
+template <Real T, Device D>
+cpu::NormPlan batch_norm_plan(const char* name, const Tensor<T, D>& x,
+                              std::initializer_list<const Tensor<accumulate_t<T>, D>*> operands) {
+  require(x.defined() && x.rank() >= 2 && x.dim(-1) >= 1, name, ": given an input of shape ", x.shape(),
+          ", wanted (N, ..., C) with at least one channel");
+  Index const channels = x.dim(-1);
+  for (auto const* operand : operands)
+    require(!operand->defined() || operand->shape() == Shape{channels}, name, ": given an operand of shape ",
+            operand->shape(), " for ", channels, " channels, wanted (", channels, ")");
+  return cpu::batch_norm_plan(x.size() / channels, channels);
+}
+}  // namespace detail
+
+/// (x - mean) rstd weight + bias for x (N, ..., C), with mean and variance of each channel over the whole batch and
+/// rstd = 1 / sqrt(variance + eps). weight and bias are (C); undefined ones are left out.
+template <Real T, Device D>
+BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
+                                 const Tensor<accumulate_t<T>, D>& bias, double eps = 1e-5) {
+  auto const plan = detail::batch_norm_plan("batch_norm", x, {&weight, &bias});
+  require(plan.pixels >= 2, "batch_norm: given an input of shape ", x.shape(),
+          ", wanted at least two values a channel to take statistics of");
+  require(eps >= 0, "batch_norm: given eps ", eps, ", wanted zero or more");
+  Shape const per_channel{plan.channels};
+  BatchNormResult<T, D> out{Tensor<T, D>(x.shape()), Tensor<accumulate_t<T>, D>(per_channel),
+                            Tensor<accumulate_t<T>, D>(per_channel), Tensor<accumulate_t<T>, D>(per_channel)};
+  cpu::group_norm(x.data(), weight.data(), bias.data(), out.y.data(), out.mean.data(), out.rstd.data(),
+                  out.variance.data(), plan, eps, Activation::none);
+  return out;
+}
+
+/// The same with mean and variance given, (C) each: for evaluation.
+template <Real T, Device D>
+BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
+                                 const Tensor<accumulate_t<T>, D>& bias, const Tensor<accumulate_t<T>, D>& mean,
+                                 const Tensor<accumulate_t<T>, D>& variance, double eps = 1e-5) {
+  require(mean.defined() && variance.defined(), "batch_norm: given no running statistics to evaluate with");
+  auto const plan = detail::batch_norm_plan("batch_norm", x, {&weight, &bias, &mean, &variance});
+  require(eps >= 0, "batch_norm: given eps ", eps, ", wanted zero or more");
+  BatchNormResult<T, D> out{Tensor<T, D>(x.shape()), mean, Tensor<accumulate_t<T>, D>(mean.shape()), variance};
+  for (Index c = 0; c < plan.channels; ++c) {
+    require(variance.data()[c] >= 0, "batch_norm: given variance ", static_cast<double>(variance.data()[c]),
+            " of channel ", c, ", wanted zero or more");
+    out.rstd.data()[c] = static_cast<accumulate_t<T>>(1 / std::sqrt(static_cast<double>(variance.data()[c]) + eps));
+  }
+  cpu::batch_norm_given(x.data(), mean.data(), std::as_const(out.rstd).data(), weight.data(), bias.data(), out.y.data(),
+                        plan);
+  return out;
+}
+
+/// Gradients from that of the result, x and the statistics of the forward pass. Statistics of the batch depend on x;
+/// given ones are constants.
+template <Real T, Device D>
+BatchNormGradients<T, D> batch_norm_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x,
+                                             const Tensor<accumulate_t<T>, D>& weight,
+                                             const Tensor<accumulate_t<T>, D>& bias,
+                                             const Tensor<accumulate_t<T>, D>& mean,
+                                             const Tensor<accumulate_t<T>, D>& rstd, BatchStatistics statistics) {
+  require(mean.defined() && rstd.defined(), "batch_norm backward: given no statistics");
+  auto const plan = detail::batch_norm_plan("batch_norm backward", x, {&weight, &bias, &mean, &rstd});
+  require(dy.shape() == x.shape(), "batch_norm backward: given a gradient of shape ", dy.shape(), ", wanted ",
+          x.shape());
+  BatchNormGradients<T, D> g;
+  g.x = Tensor<T, D>(x.shape());
+  if (weight.defined()) g.weight = Tensor<accumulate_t<T>, D>(weight.shape());
+  if (bias.defined()) g.bias = Tensor<accumulate_t<T>, D>(bias.shape());
+  if (statistics == BatchStatistics::batch)
+    cpu::group_norm_backward(dy.data(), x.data(), weight.data(), bias.data(), mean.data(), rstd.data(), g.x.data(),
+                             g.weight.data(), g.bias.data(), plan, Activation::none);
+  else
+    cpu::batch_norm_given_backward(dy.data(), x.data(), mean.data(), rstd.data(), weight.data(), g.x.data(),
+                                   g.weight.data(), g.bias.data(), plan);
+  return g;
+}
+
+/// Moves running statistics towards those of a batch of `count` values a channel, as PyTorch does:
+/// running = (1 - momentum) running + momentum batch, where the batch's variance divides by count - 1.
+template <Real A, Device D>
+void update_running_statistics(Tensor<A, D>& mean, Tensor<A, D>& variance, const Tensor<A, D>& batch_mean,
+                               const Tensor<A, D>& batch_variance, Index count, double momentum) {
+  require(mean.shape() == batch_mean.shape() && variance.shape() == batch_variance.shape(),
+          "batch_norm: given running statistics of shapes ", mean.shape(), " and ", variance.shape(), ", wanted ",
+          batch_mean.shape());
+  require(momentum >= 0 && momentum <= 1, "batch_norm: given momentum ", momentum, ", wanted 0 to 1");
+  double const unbias = static_cast<double>(count) / static_cast<double>(std::max<Index>(1, count - 1));
+  for (Index c = 0; c < mean.size(); ++c) {
+    double const m = static_cast<double>(batch_mean.data()[c]), v = static_cast<double>(batch_variance.data()[c]);
+    mean.data()[c] = static_cast<A>((1 - momentum) * static_cast<double>(mean.data()[c]) + momentum * m);
+    variance.data()[c] =
+        static_cast<A>((1 - momentum) * static_cast<double>(variance.data()[c]) + momentum * unbias * v);
+  }
+}
+
+}  // namespace ops
+}  // namespace stipple

@@ -1,0 +1,1 @@
+#include <stipple/backend/cpu/batch_norm.hpp>

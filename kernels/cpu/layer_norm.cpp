@@ -1,0 +1,1 @@
+#include <stipple/backend/cpu/layer_norm.hpp>
