@@ -87,7 +87,8 @@ void arithmetic_per_sample(Arithmetic kind, const T* a, const U* b, T* out, Inde
   }
 }
 
-// total[i] = sum over `rows` rows of g[m, i] (times factor[m, i] unless null), for `Count` vectors of columns from i on.
+// total[i] = sum over `rows` rows of g[m, i] (times factor[m, i] unless null), for `Count` vectors of columns from i
+// on.
 template <int Count, class T>
 inline void sum_columns(const T* g, const T* factor, compute_t<T>* total, Index rows, Index inner, int lanes) {
   using V = vec_for<T>;
