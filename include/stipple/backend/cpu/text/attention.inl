@@ -106,7 +106,7 @@ void attention_forward_tile(const AttentionHead<T>& h, AttentionRows<T> y, compu
 /// p (keys, queries) from its logits, and the gradient of the logits from that of p, which it overwrites:
 /// ds = p (dp - sum over keys of p dp), where the sum is dy . y of the query (Dao 2023, section 3.1.2).
 template <class C>
-inline void softmax_backward(C* p, C* dp, Index keys, Index lanes, const C* most, const C* inverse, const C* dot) {
+inline void logit_gradients(C* p, C* dp, Index keys, Index lanes, const C* most, const C* inverse, const C* dot) {
   using V = vec_for<C>;
   for (Index i = 0; i < lanes; i += V::width) {
     V const m = load<V>(most + i), r = load<V>(inverse + i), d = load<V>(dot + i);
@@ -191,7 +191,7 @@ void attention_backward_head(const AttentionHead<T>& h, const AttentionGradients
       small_product({k, wide, 1}, query.q, side, p, side, keys, lanes, dim, Into::overwrite);
       small_product({v, wide, 1}, query.dy, side, ds, side, keys, lanes, dim, Into::overwrite);
       if (h.causal) mask_later_keys(p, key, keys, t * side, count);
-      softmax_backward(p, ds, keys, lanes, query.largest, query.inverse, query.dot);
+      logit_gradients(p, ds, keys, lanes, query.largest, query.inverse, query.dot);
       small_product({p, side, 1}, query.dy_rows, wide, dv, wide, keys, wide, count, Into::add);
       small_product({ds, side, 1}, query.q_rows, wide, dk, wide, keys, wide, count, Into::add);
       small_product({k, 1, wide}, ds, side, query.dq, side, dim, lanes, keys, Into::add);

@@ -3,7 +3,7 @@
 /// p (rows, wide): exp(q - largest of the row), zero behind dim; factor[i] = scale / sum of row i. Row i + ahead is
 /// prefetched.
 template <class T, class C>
-inline void softmax_rows(const T* q, Index stride, Index rows, Index dim, C scale, C* p, C* factor, Index ahead) {
+inline void softmax_of_queries(const T* q, Index stride, Index rows, Index dim, C scale, C* p, C* factor, Index ahead) {
   using V = vec_for<T>;
   Index const wide = padded<C>(dim);
   V const none = all<V>(-std::numeric_limits<C>::infinity());
@@ -113,7 +113,7 @@ void linear_attention_head(const LinearAttentionHead<T>& h, T* y, Index y_stride
   for (Index first = 0; first < h.positions; first += side) {
     Index const rows = h.positions - first < side ? h.positions - first : side;
     Index const ahead = rows_ahead(first, rows, h.positions);
-    softmax_rows(h.q + first * h.stride, h.stride, rows, dim, h.scale, a, numbers, ahead);
+    softmax_of_queries(h.q + first * h.stride, h.stride, rows, dim, h.scale, a, numbers, ahead);
     small_product({a, wide, 1}, context, wide, b, wide, rows, wide, dim, Into::overwrite);
     T* const to = y + first * y_stride;
     for (Index i = 0; i < rows; ++i) {
@@ -136,7 +136,7 @@ inline void backward_queries(const LinearAttentionHead<T>& h, const LinearAttent
   for (Index first = 0; first < h.positions; first += side) {
     Index const rows = h.positions - first < side ? h.positions - first : side;
     Index const ahead = rows_ahead(first, rows, h.positions);
-    softmax_rows(h.q + first * h.stride, h.stride, rows, dim, h.scale, p, factor, ahead);
+    softmax_of_queries(h.q + first * h.stride, h.stride, rows, dim, h.scale, p, factor, ahead);
     pack_rows(g.dy + first * g.dy_stride, g.dy_stride, rows, dim, C(1), dy, ahead);
     small_product({dy, wide, 1}, context_transposed, wide, dp, wide, rows, wide, dim, Into::overwrite);
     for (Index i = 0; i < rows; ++i) {  // with u = scale softmax(q): dq = u (du - u . du / scale)
