@@ -89,10 +89,10 @@ TEST_CASE("gray animations are exact, with their delays") {
 TEST_CASE("delays and looping can be chosen") {
   ScratchFolder const folder;
   auto const frame = noise({2, 2, 1}, 1);
-  write_gif(folder / "once.gif", {frame, frame}, {.delay_ms = 24, .last_delay_ms = 655350, .loop = false});
+  write_gif(folder / "once.gif", {frame, frame}, {.delay_ms = 26, .last_delay_ms = 655350, .loop = false});
   auto const gif = decode(folder / "once.gif");
   REQUIRE_FALSE(gif.loops);
-  REQUIRE(gif.delays == std::vector<int>{2, 65535});
+  REQUIRE(gif.delays == std::vector<int>{3, 65535});
   write_gif(folder / "single.gif", {frame}, {.delay_ms = 0, .last_delay_ms = 0});
   REQUIRE(decode(folder / "single.gif").delays == std::vector<int>{0});
 }
