@@ -20,16 +20,21 @@ stipple::Tensor<T> random_tensor(stipple::Shape shape, std::uint64_t seed = 1) {
 /// Restores instruction set and number of threads when it goes.
 class ContextGuard {
  public:
-  ContextGuard() : isa_(stipple::Context::instance().isa), threads_(stipple::num_threads()) {}
+  ContextGuard()
+      : isa_(stipple::Context::instance().isa),
+        emulate_amx_(stipple::Context::instance().emulate_amx),
+        threads_(stipple::num_threads()) {}
   ContextGuard(const ContextGuard&) = delete;
   ContextGuard& operator=(const ContextGuard&) = delete;
   ~ContextGuard() {
     stipple::Context::instance().isa = isa_;
+    stipple::Context::instance().emulate_amx = emulate_amx_;
     stipple::set_num_threads(threads_);
   }
 
  private:
   stipple::Isa isa_;
+  bool emulate_amx_;
   int threads_;
 };
 
@@ -43,6 +48,17 @@ void for_each_isa(const F& f) {
     INFO("instruction set " << to_text(isa));
     f(isa);
   }
+}
+
+/// The same, and in the end with AMX products done by their twin in plain code, beside the portable kernels.
+template <class F>
+void for_each_product_isa(const F& f) {
+  for_each_isa(f);
+  ContextGuard const guard;
+  stipple::Context::instance().isa = stipple::Isa::portable;
+  stipple::Context::instance().emulate_amx = true;
+  INFO("instruction set amx, emulated");
+  f(stipple::Isa::amx);
 }
 
 /// The same shape and the same bits, NaN included.

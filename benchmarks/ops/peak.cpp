@@ -6,11 +6,19 @@
 #include <utility>
 #include <vector>
 
-#include <stipple/backend/cpu/tile.hpp>
+#include <stipple/backend/cpu/amx.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 #define STIPPLE_KERNEL_TEXT_BF16
 #define STIPPLE_KERNEL_TEXT "ops/peak.inl"
+#include <stipple/backend/cpu/for_each_isa.hpp>
+#if !STIPPLE_DEFINE_KERNELS  // amx.hpp leaves them to the compiled library
+#define STIPPLE_KERNEL_TEXT_AMX
+#define STIPPLE_KERNEL_TEXT <stipple/backend/cpu/text/amx.inl>
+#include <stipple/backend/cpu/for_each_isa.hpp>
+#endif
+#define STIPPLE_KERNEL_TEXT_AMX
+#define STIPPLE_KERNEL_TEXT "ops/peak_amx.inl"
 #include <stipple/backend/cpu/for_each_isa.hpp>
 
 namespace stipple::cpu {
@@ -30,6 +38,12 @@ Index operations_a_round() {
   return operations;
 }
 
+void tile_products(Index rounds) {
+  float result = 0;
+  STIPPLE_CPU_DISPATCH_AMX(peak_tiles(rounds, &result));
+  benchmark::DoNotOptimize(result);
+}
+
 }  // namespace
 }  // namespace stipple::cpu
 
@@ -46,6 +60,17 @@ void peak_products(benchmark::State& state, Isa isa) {
     parallel_for(num_threads(), 1, [&](Index, Index) { benchmark::DoNotOptimize(cpu::products<T>(rounds)); });
   state.counters["FLOP/s"] =
       benchmark::Counter(operations * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  Context::instance().isa = before;
+}
+
+/// Four tile products a round, of 16 x 16 results with 32 terms each.
+void peak_tiles(benchmark::State& state) {
+  Isa const before = std::exchange(Context::instance().isa, Isa::amx);
+  Index const rounds = 1 << 16;
+  for (auto _ : state) parallel_for(num_threads(), 1, [&](Index, Index) { cpu::tile_products(rounds); });
+  state.counters["FLOP/s"] =
+      benchmark::Counter(2.0 * 4 * 16 * 16 * 32 * static_cast<double>(rounds * num_threads() * state.iterations()),
+                         benchmark::Counter::kIsRate);
   Context::instance().isa = before;
 }
 
@@ -72,7 +97,9 @@ bool const registered = [] {
     auto const isa = static_cast<Isa>(i);
     benchmark::RegisterBenchmark(("peak_products<float>/" + to_text(isa)).c_str(), peak_products<float>, isa)
         ->UseRealTime();
-    if (isa >= Isa::avx512_bf16)
+    if (isa == Isa::amx)
+      benchmark::RegisterBenchmark("peak_products<bf16>/amx", peak_tiles)->UseRealTime();
+    else if (isa >= Isa::avx512_bf16)
       benchmark::RegisterBenchmark(("peak_products<bf16>/" + to_text(isa)).c_str(), peak_products<bf16>, isa)
           ->UseRealTime();
   }

@@ -46,6 +46,12 @@ const std::vector<Size> sizes{
     {{1, 5, 6, 6}, 3, 3, 3, 1, 1, 1, 3},
     {{19, 4, 4, 3}, 5, 3, 3, 1, 1, 1, 1},
     {{1, 70, 200, 64}, 3, 3, 3, 1, 1, 1, 1},  // several bands
+    {{1, 70, 200, 16}, 9, 3, 3, 1, 1, 1, 1},
+    {{1, 5, 37, 24}, 18, 3, 3, 1, 1, 1, 1},  // blocks of AMX tiles with and without a rest
+    {{2, 14, 12, 17}, 24, 4, 4, 2, 1, 1, 1},
+    {{1, 12, 14, 34}, 20, 3, 3, 1, 2, 2, 1},
+    {{2, 9, 9, 64}, 64, 3, 3, 1, 1, 1, 2},
+    {{1, 7, 7, 224}, 40, 3, 3, 1, 1, 1, 1},
     {{1, 131, 67, 41}, 3, 3, 3, 2, 1, 1, 1},
 };
 const std::vector<Size> depthwise_sizes{
@@ -107,7 +113,7 @@ void check_size(const Size& s) {
   if (std::same_as<T, double>)
     check();
   else
-    for_each_isa([&](Isa) { check(); });
+    for_each_product_isa([&](Isa) { check(); });
 }
 
 void check_sizes(const std::vector<Size>& all) {
@@ -155,7 +161,7 @@ Tensor<float> without_padding(const Tensor<float>& x, Index padding) {
 }  // namespace
 
 TEST_CASE("convolution agrees with the reference vectors", "[conv2d]") {
-  for_each_isa([](Isa) {
+  for_each_product_isa([](Isa) {
     for (auto const& c : reference::cases("conv2d")) {
       Var<float> const x(c.image("in.x"), true), weight(to_kernel(c.tensor("in.weight")), true);
       Var<float> const bias = c.has("in.bias") ? Var<float>(c.tensor("in.bias"), true) : Var<float>();
@@ -172,7 +178,7 @@ TEST_CASE("convolution agrees with the reference vectors", "[conv2d]") {
 }
 
 TEST_CASE("one-dimensional convolution is that of an image one pixel high", "[conv2d]") {
-  for_each_isa([](Isa) {
+  for_each_product_isa([](Isa) {
     for (auto const& c : reference::cases("conv1d")) {
       Index const padding = c.integer("padding", 0);
       auto const kernel = c.tensor("in.weight");
@@ -221,7 +227,7 @@ TEMPLATE_TEST_CASE("convolution does not depend on threads", "[conv2d]", float, 
 
 TEMPLATE_TEST_CASE("a sample's convolution does not depend on its batch", "[conv2d]", float, bf16) {
   using T = TestType;
-  for_each_isa([](Isa) {
+  for_each_product_isa([](Isa) {
     for (auto const& s : {Size{{64, 5, 7, 18}, 18, 3, 3, 1, 1, 1, 1}, Size{{64, 5, 4, 18}, 18, 3, 3, 1, 1, 1, 3},
                           Size{{64, 5, 3, 18}, 18, 3, 3, 1, 1, 1, 18}}) {
       INFO(s.text());
@@ -240,11 +246,9 @@ TEMPLATE_TEST_CASE("a sample's convolution does not depend on its batch", "[conv
 TEMPLATE_TEST_CASE("a NaN reaches the pixels that read it and no others", "[conv2d]", float, bf16) {
   using T = TestType;
   T const nan(std::nanf(""));
-  std::vector<Size> const shapes{{{2, 9, 10, 5}, 20, 3, 3, 1, 1, 1, 1},
-                                 {{2, 9, 10, 6}, 8, 3, 3, 2, 1, 1, 2},
-                                 {{1, 11, 9, 3}, 4, 3, 3, 2, 2, 2, 1},
-                                 {{2, 7, 5, 7}, 7, 7, 7, 1, 3, 1, 7},
-                                 {{1, 8, 8, 18}, 18, 4, 4, 2, 1, 1, 18}};
+  std::vector<Size> const shapes{{{2, 9, 10, 5}, 20, 3, 3, 1, 1, 1, 1},  {{2, 9, 10, 6}, 8, 3, 3, 2, 1, 1, 2},
+                                 {{1, 11, 9, 3}, 4, 3, 3, 2, 2, 2, 1},   {{2, 7, 5, 7}, 7, 7, 7, 1, 3, 1, 7},
+                                 {{1, 8, 8, 18}, 18, 4, 4, 2, 1, 1, 18}, {{1, 6, 19, 24}, 20, 3, 3, 1, 1, 1, 1}};
   auto const wrong = [](const Tensor<T>& given, const Tensor<T>& clean, const std::vector<bool>& reached) {
     Index count = 0;
     for (Index i = 0; i < given.size(); ++i) {
@@ -253,7 +257,7 @@ TEMPLATE_TEST_CASE("a NaN reaches the pixels that read it and no others", "[conv
     }
     return count;
   };
-  for_each_isa([&](Isa) {
+  for_each_product_isa([&](Isa) {
     for (auto const& s : shapes) {
       INFO(s.text());
       Operands<T> t(s);
@@ -285,8 +289,40 @@ TEMPLATE_TEST_CASE("a NaN reaches the pixels that read it and no others", "[conv
   });
 }
 
+TEST_CASE("AMX tiles take convolutions of enough channels, and add even and odd channels apart", "[conv2d]") {
+  for_each_product_isa([](Isa isa) {
+    for (Index c : {4, 16, 32, 40}) {
+      INFO(c << " channels");
+      auto x = Tensor<bf16>::zeros({1, 3, 40, c});
+      Index const pixel = 40 + 22;
+      x.data()[pixel * c] = bf16(0x1p30f);  // 2^30 + 1 - 2^30, as in the matrix product
+      x.data()[pixel * c + 1] = bf16(1.0f);
+      x.data()[pixel * c + 2] = bf16(-0x1p30f);
+      auto const y = ops::conv2d(x, Tensor<bf16>({1, 2, c, 20}, bf16(1.0f)), {});
+      bool const tiles = isa == Isa::amx && c > 7;
+      CHECK(static_cast<float>(y.data()[(39 + 22) * 20 + 19]) == (tiles ? 1.0f : 0.0f));
+    }
+  });
+}
+
+TEST_CASE("convolution on AMX gives the bits of its twin in plain code, where the processor has it", "[conv2d]") {
+  if (supported_isa() < Isa::amx) return;
+  ContextGuard const guard;
+  auto& context = Context::instance();
+  context.isa = Isa::amx;
+  for (auto const& s : sizes) {
+    INFO(s.text());
+    Operands<bf16> const t(s);
+    context.emulate_amx = false;
+    auto const y = ops::conv2d(t.x, t.weight, s.spec()), dx = ops::conv2d_backward_input(t.dy, t.weight, s.x, s.spec());
+    context.emulate_amx = true;
+    CHECK(same_bits(ops::conv2d(t.x, t.weight, s.spec()), y));
+    CHECK(same_bits(ops::conv2d_backward_input(t.dy, t.weight, s.x, s.spec()), dx));
+  }
+}
+
 TEST_CASE("convolutions without samples or channels are what their sums say", "[conv2d]") {
-  for_each_isa([](Isa) {
+  for_each_product_isa([](Isa) {
     Tensor<bf16> const none({0, 5, 5, 3}), weight({3, 3, 3, 4}, bf16(1)), no_channels({2, 3, 3, 0});
     Conv2dSpec const spec{.padding = 1};
     CHECK(ops::conv2d(none, weight, spec).shape() == Shape{0, 5, 5, 4});

@@ -75,7 +75,7 @@ void check_size(const Size& s) {
   if (std::same_as<T, double>)
     check();
   else
-    for_each_isa([&](Isa) { check(); });
+    for_each_product_isa([&](Isa) { check(); });
 }
 
 /// (I, O, kH, kW), the files' layout, to (kH, kW, O, I), and back.
@@ -98,7 +98,7 @@ Tensor<float> to_file(const Tensor<float>& w) {
 }  // namespace
 
 TEST_CASE("transposed convolution agrees with the reference vectors", "[conv_transpose2d]") {
-  for_each_isa([](Isa) {
+  for_each_product_isa([](Isa) {
     for (auto const& c : reference::cases("conv_transpose2d")) {
       Var<float> const x(c.image("in.x"), true), weight(to_kernel(c.tensor("in.weight")), true);
       Var<float> const bias = c.has("in.bias") ? Var<float>(c.tensor("in.bias"), true) : Var<float>();
@@ -147,14 +147,14 @@ TEMPLATE_TEST_CASE("transposed convolution does not depend on threads or batch",
   }
   Size const s{{64, 4, 3, 17}, 18, 4, 4, 2, 1, 0, 1, 1};
   Operands<T> const t(s);
-  for_each_isa([&](Isa) {
+  for_each_product_isa([&](Isa) {
     check_batch(t.x, [&](const Tensor<T>& x) { return ops::conv_transpose2d(x, t.weight, s.spec(), t.bias); });
   });
 }
 
 TEST_CASE("a NaN reaches the pixels that its kernel covers and no others", "[conv_transpose2d]") {
   bf16 const nan(std::nanf(""));
-  for_each_isa([&](Isa) {
+  for_each_product_isa([&](Isa) {
     for (auto const& s : {Size{{1, 5, 4, 3}, 18, 4, 4, 2, 1, 0, 1, 1}, Size{{1, 4, 5, 4}, 6, 2, 2, 3, 0, 2, 1, 2},
                           Size{{1, 4, 5, 4}, 5, 3, 3, 2, 1, 1, 2, 1}}) {
       INFO(s.text());

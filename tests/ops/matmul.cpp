@@ -38,10 +38,12 @@ naive::Exact exact_product(const Tensor<T>& x, const Tensor<T>& weight, const Te
 struct Size {
   Index m, n, k;
 };
-// Around the tiles of 8, 6 and 2 rows and the panels of 16 columns; the last two sum in several parts.
-constexpr Size sizes[] = {{1, 1, 1},    {1, 5, 1},     {1, 1, 7},    {2, 3, 2},     {3, 17, 5},    {7, 16, 3},
-                          {8, 31, 9},   {13, 64, 64},  {6, 65, 33},  {5, 80, 127},  {29, 97, 2},   {101, 103, 107},
-                          {97, 129, 8}, {193, 160, 3}, {1, 384, 28}, {3, 19, 2053}, {17, 5, 4099}, {2, 1, 9001}};
+// Around the tiles of 16, 8, 6 and 2 rows, the panels of 16 columns and the blocks of 32 terms; with many rows the
+// gradient of the weight is summed in several parts.
+constexpr Size sizes[] = {{1, 1, 1},     {1, 5, 1},     {1, 1, 7},    {2, 3, 2},     {3, 17, 5},   {7, 16, 3},
+                          {8, 31, 9},    {13, 64, 64},  {6, 65, 33},  {5, 80, 127},  {29, 97, 2},  {101, 103, 107},
+                          {97, 129, 8},  {193, 160, 3}, {1, 384, 28}, {16, 20, 48},  {39, 48, 63}, {3, 19, 2053},
+                          {17, 5, 4099}, {2, 1, 9001},  {4500, 5, 7}, {6001, 33, 18}};
 
 /// All that a size can be asked, in T with the instruction set in use, and the results for comparison.
 template <class T>
@@ -70,7 +72,7 @@ void check_size(const Size& s) {
 }  // namespace
 
 TEST_CASE("linear agrees with the reference vectors", "[matmul]") {
-  for_each_isa([](Isa) {
+  for_each_product_isa([](Isa) {
     for (auto const& c : reference::cases("linear")) {
       Var<float> const x(c.tensor("in.x"), true), weight(transposed(c.tensor("in.weight")), true);
       Var<float> const bias = c.has("in.bias") ? Var<float>(c.tensor("in.bias"), true) : Var<float>();
@@ -87,7 +89,7 @@ TEST_CASE("linear agrees with the reference vectors", "[matmul]") {
 TEST_CASE("products of every size and transposition agree with sums in double", "[matmul]") {
   for (auto const& size : sizes) {
     check_size<double>(size);
-    for_each_isa([&](Isa) {
+    for_each_product_isa([&](Isa) {
       check_size<float>(size);
       check_size<bf16>(size);
     });
@@ -95,7 +97,7 @@ TEST_CASE("products of every size and transposition agree with sums in double", 
 }
 
 TEST_CASE("batches of products are products one by one", "[matmul]") {
-  for_each_isa([](Isa) {
+  for_each_product_isa([](Isa) {
     for (Index batch : {1, 2, 5}) {
       auto const a = random_tensor<bf16>({batch, 7, 19}, 1), b = random_tensor<bf16>({batch, 19, 23}, 2);
       auto const y = ops::matmul(a, b);
@@ -133,7 +135,7 @@ TEMPLATE_TEST_CASE("products do not depend on threads or batch", "[matmul]", flo
   auto const long_x = random_tensor<T>({5000, 45}, 1), long_dy = random_tensor<T>({5000, 70}, 2);
   check_threads([&] { return ops::linear_backward_weight(long_dy, long_x); });
   check_threads([&] { return ops::matmul(x, random_tensor<T>({301, 130, 20}, 5)); });
-  for_each_isa([&](Isa) {
+  for_each_product_isa([&](Isa) {
     auto const rows = random_tensor<T>({64, 77}, 6), w = random_tensor<T>({77, 90}, 7);
     check_batch(rows, [&](const Tensor<T>& t) { return ops::linear(t, w); });
   });
@@ -142,8 +144,8 @@ TEMPLATE_TEST_CASE("products do not depend on threads or batch", "[matmul]", flo
 TEMPLATE_TEST_CASE("a NaN stays in its row and its column", "[matmul]", float, bf16) {
   using T = TestType;
   T const nan(std::nanf(""));
-  for_each_isa([&](Isa) {
-    for (Index k : {5, 8}) {
+  for_each_product_isa([&](Isa) {
+    for (Index k : {5, 8, 45}) {
       auto a = random_tensor<T>({11, k}, 1), b = random_tensor<T>({k, 37}, 2);
       auto const clean = ops::matmul(a, b);
       a.data()[7 * k + k - 1] = nan;
@@ -163,8 +165,42 @@ TEMPLATE_TEST_CASE("a NaN stays in its row and its column", "[matmul]", float, b
   });
 }
 
+TEST_CASE("AMX tiles take products of enough terms and columns, and add even and odd terms apart", "[matmul]") {
+  for_each_product_isa([](Isa isa) {
+    for (Index k : {8, 16, 32, 39, 40, 100}) {
+      for (Index n : {4, 20}) {
+        INFO("k " << k << ", n " << n);
+        // 2^30 + 1 - 2^30 is 0 in float; where the 1 is added apart, it is 1.
+        for (Index at : {Index{0}, k / 4 * 2, k % 2 == 0 ? k - 4 : k - 5}) {
+          auto a = Tensor<bf16>::zeros({3, k});
+          a.data()[k + at] = bf16(0x1p30f);
+          a.data()[k + at + 1] = bf16(1.0f);
+          a.data()[k + at + 2] = bf16(-0x1p30f);
+          auto const y = ops::matmul(a, Tensor<bf16>({k, n}, bf16(1.0f)));
+          CHECK(static_cast<float>(y.data()[n]) == (isa == Isa::amx && k > 14 && n > 7 ? 1.0f : 0.0f));
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("AMX gives the bits of its twin in plain code, where the processor has it", "[matmul]") {
+  if (supported_isa() < Isa::amx) return;
+  ContextGuard const guard;
+  auto& context = Context::instance();
+  context.isa = Isa::amx;
+  for (auto const& s : sizes) {
+    INFO("m " << s.m << ", n " << s.n << ", k " << s.k);
+    auto const a = random_tensor<bf16>({s.m, s.k}, 1), b = random_tensor<bf16>({s.k, s.n}, 2);
+    context.emulate_amx = false;
+    auto const y = ops::matmul(a, b);
+    context.emulate_amx = true;
+    CHECK(same_bits(ops::matmul(a, b), y));
+  }
+}
+
 TEST_CASE("sums of no terms are zero, and no rows are no work", "[matmul]") {
-  for_each_isa([](Isa) {
+  for_each_product_isa([](Isa) {
     CHECK(same_bits(ops::matmul(Tensor<bf16>({3, 0}), Tensor<bf16>({0, 5})), Tensor<bf16>({3, 5}, bf16(0))));
     CHECK(same_bits(ops::linear(Tensor<float>({2, 0}), Tensor<float>({0, 2}), Tensor<float>({2}, {1.0f, 2.0f})),
                     Tensor<float>({2, 2}, {1.0f, 2.0f, 1.0f, 2.0f})));

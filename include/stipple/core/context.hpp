@@ -17,7 +17,8 @@ class Context {
 
   Allocator allocator;
   ThreadPool threads;
-  Isa isa = detect_isa();  ///< best this processor has, or what STIPPLE_ISA names
+  Isa isa = detect_isa();    ///< best this processor has, or what STIPPLE_ISA names
+  bool emulate_amx = false;  ///< products that AMX would do are done by its twin in plain code: for tests
 };
 
 /// Calls f(begin, end) for consecutive pieces of [0, n) of at most `grain` indices, on all threads of the context.

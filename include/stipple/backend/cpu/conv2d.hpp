@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include <stipple/backend/cpu/amx.hpp>
 #include <stipple/backend/cpu/conv_dims.hpp>
 #include <stipple/backend/cpu/depthwise.hpp>
 #include <stipple/backend/cpu/matmul.hpp>
@@ -51,6 +52,20 @@ struct ConvGather {
   const T* residual = nullptr;
 };
 
+// Without dilation the taps of a kernel row lie side by side in the window, so each kernel row is one segment of the
+// sum; otherwise each tap is.
+template <class T>
+Index conv_segments(const ConvGather<T>& g) {
+  return g.dilation == 1 ? g.taps_h : g.taps_h * g.taps_w;
+}
+// Where the segments lie in the window, for pixels of `units` units.
+template <class T>
+void conv_offsets(const ConvGather<T>& g, Index units, Index* offsets) {
+  Index const a_row = g.dilation == 1 ? 1 : g.taps_w;
+  for (Index s = 0; s < conv_segments(g); ++s)
+    offsets[s] = (s / a_row * g.dilation * g.plane_columns + s % a_row * g.dilation) * units;
+}
+
 template <class T>
 struct ConvWeightGradient {
   ConvGather<T> window;
@@ -62,6 +77,9 @@ struct ConvWeightGradient {
 
 #define STIPPLE_KERNEL_TEXT_BF16
 #define STIPPLE_KERNEL_TEXT <stipple/backend/cpu/text/conv2d.inl>
+#include <stipple/backend/cpu/for_each_isa.hpp>
+#define STIPPLE_KERNEL_TEXT_AMX
+#define STIPPLE_KERNEL_TEXT <stipple/backend/cpu/text/conv2d_amx.inl>
 #include <stipple/backend/cpu/for_each_isa.hpp>
 
 namespace stipple::cpu {
@@ -86,26 +104,55 @@ Index conv_band_rows(const ConvGather<T>& g, Index grid_rows) {
   return (grid_rows + bands - 1) / bands;
 }
 
+// Calls f(image, first row, end) for every band of every image, on all threads.
+template <class T, class F>
+void conv_bands(const ConvGather<T>& g, const F& f) {
+  Index const band = conv_band_rows(g, g.grid_h), bands = (g.grid_h + band - 1) / band;
+  // Small images go several to a chunk, so that a chunk is worth handing to a thread.
+  Index const work = band * g.grid_w * g.outputs * g.taps_h * g.taps_w * conv_unit_count<T>(g.channels);
+  parallel_for(g.n * bands, std::max<Index>(1, 256 * 1024 / std::max<Index>(1, work)), [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      Index const row = i % bands * band;
+      f(i / bands, row, std::min(g.grid_h, row + band));
+    }
+  });
+}
+
+// A convolution of bf16 in AMX tiles.
+template <class T>
+void conv_gather_amx(const ConvGather<T>& g) {
+  Index const panels = (g.outputs + panel_width - 1) / panel_width, units = (g.channels + 1) / 2;
+  AmxSum sum;
+  sum.segments = conv_segments(g);
+  sum.units = g.taps_h * g.taps_w / sum.segments * units;
+  sum.panel_stride = sum.segments * sum.units * panel_width;
+  Scratch<Pair> const packed(panels * sum.panel_stride), tails(panels * sum.tail_size());
+  sum.right = packed.data();
+  sum.tails = tails.data();
+  parallel_for(panels, std::max<Index>(1, 32 * 1024 / sum.panel_stride), [&](Index begin, Index end) {
+    STIPPLE_CPU_DISPATCH_AMX(conv_pack_weights_amx(g, sum, packed.data(), tails.data(), begin, end));
+  });
+  conv_bands(g, [&](Index image, Index row, Index row_end) {
+    STIPPLE_CPU_DISPATCH_AMX(conv_gather_band_amx(g, sum, image, row, row_end));
+  });
+}
+
 template <class T>
 void conv_gather(ConvGather<T> g) {
   using C = compute_t<T>;
   if (g.grid_h <= 0 || g.grid_w <= 0 || g.n == 0 || g.outputs == 0) return;
   g.plane_columns = (g.grid_w - 1) * g.stride + (g.taps_w - 1) * g.dilation + 1;
+  if constexpr (std::is_same_v<T, bf16>) {
+    if (uses_amx((g.channels + 1) / 2 * (g.dilation == 1 ? g.taps_w : 1), g.outputs)) return conv_gather_amx(g);
+  }
   Index const panels = (g.outputs + panel_width - 1) / panel_width;
   Index const panel_units = g.taps_h * g.taps_w * conv_unit_count<T>(g.channels) * panel_width;
   Scratch<C> const packed(panels * panel_units);  // a unit is never larger than a C
   parallel_for(panels, std::max<Index>(1, 32 * 1024 / std::max<Index>(1, panel_units)), [&](Index begin, Index end) {
     STIPPLE_CPU_DISPATCH_PRODUCT(T, conv_pack_weights, g, packed.data(), begin, end);
   });
-  Index const band = conv_band_rows(g, g.grid_h), bands = (g.grid_h + band - 1) / band;
-  // Small images go several to a chunk, so that a chunk is worth handing to a thread.
-  Index const work = band * g.grid_w * g.outputs * panel_units / panel_width;
-  parallel_for(g.n * bands, std::max<Index>(1, 256 * 1024 / std::max<Index>(1, work)), [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      Index const row = i % bands * band;
-      STIPPLE_CPU_DISPATCH_PRODUCT(T, conv_gather_band, g, packed.data(), i / bands, row,
-                                   std::min(g.grid_h, row + band));
-    }
+  conv_bands(g, [&](Index image, Index row, Index row_end) {
+    STIPPLE_CPU_DISPATCH_PRODUCT(T, conv_gather_band, g, packed.data(), image, row, row_end);
   });
 }
 

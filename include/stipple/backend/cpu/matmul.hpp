@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <stipple/backend/cpu/amx.hpp>
 #include <stipple/backend/cpu/tile.hpp>
 
 namespace stipple::cpu {
@@ -48,6 +49,9 @@ struct MatmulBlock {
 
 #define STIPPLE_KERNEL_TEXT_BF16
 #define STIPPLE_KERNEL_TEXT <stipple/backend/cpu/text/matmul.inl>
+#include <stipple/backend/cpu/for_each_isa.hpp>
+#define STIPPLE_KERNEL_TEXT_AMX
+#define STIPPLE_KERNEL_TEXT <stipple/backend/cpu/text/matmul_amx.inl>
 #include <stipple/backend/cpu/for_each_isa.hpp>
 
 namespace stipple::cpu {
@@ -144,9 +148,54 @@ void matmul_long(const MatmulProblem<T>& p, Index parts) {
   });
 }
 
+// Calls f(block) for all blocks of the result, on all threads.
+template <class T, class F>
+void matmul_blocks(const MatmulProblem<T>& p, Index units, const F& f) {
+  constexpr Index row_block = 96, panel_block = 8;
+  Index const panels = (p.n + panel_width - 1) / panel_width;
+  Index const row_blocks = (p.m + row_block - 1) / row_block, panel_blocks = (panels + panel_block - 1) / panel_block;
+  Index const grain = p.m * p.n * p.k < 64 * 1024 ? row_blocks * panel_blocks : 1;  // small ones stay on one thread
+  parallel_for(row_blocks * panel_blocks, grain, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      Index const row = i / panel_blocks * row_block, panel = i % panel_blocks * panel_block;
+      f(MatmulBlock{row, std::min(p.m, row + row_block), panel, std::min(panels, panel + panel_block), units, p.full});
+    }
+  });
+}
+
+// A product of bf16 in AMX tiles, where the terms of each row of A lie side by side.
+template <class T>
+void matmul_amx(const MatmulProblem<T>& p) {
+  MatmulJob<T> j{p};
+  bool const in_place = p.k % 2 == 0 && p.a_row_stride % 2 == 0;
+  Index const panels = (p.n + panel_width - 1) / panel_width;
+  AmxSum sum;
+  Index const start = 0;
+  sum.a_offset = &start;
+  sum.units = (p.k + 1) / 2;
+  sum.panel_stride = j.units_b_panel = sum.units * panel_width;
+  Scratch<Pair> const a(in_place ? 0 : p.m * sum.units), b(panels * sum.panel_stride), tails(panels * sum.tail_size());
+  j.units_a = in_place ? static_cast<const void*>(p.a) : a.data();
+  j.units_a_row = in_place ? p.a_row_stride / 2 : sum.units;
+  sum.row_bytes = j.units_a_row * static_cast<Index>(sizeof(Pair));
+  sum.right = b.data();
+  sum.tails = tails.data();
+  if (!in_place)
+    parallel_for(p.m, std::max<Index>(1, 8192 / p.k),
+                 [&](Index begin, Index end) { STIPPLE_CPU_DISPATCH_AMX(pack_left_amx(j, a.data(), begin, end)); });
+  parallel_for(panels, std::max<Index>(1, 8192 / (p.k * panel_width)), [&](Index begin, Index end) {
+    STIPPLE_CPU_DISPATCH_AMX(pack_right_amx(j, sum, b.data(), tails.data(), begin, end));
+  });
+  matmul_blocks(p, sum.units,
+                [&](const MatmulBlock& block) { STIPPLE_CPU_DISPATCH_AMX(matmul_block_amx(j, block, sum)); });
+}
+
 template <class T>
 void matmul(const MatmulProblem<T>& p) {
   if (p.m == 0 || p.n == 0) return;
+  if constexpr (std::is_same_v<T, bf16>) {
+    if (p.full == nullptr && p.a_k_stride == 1 && uses_amx((p.k + 1) / 2, p.n)) return matmul_amx(p);
+  }
   if (p.full != nullptr) {
     Index const parts = std::clamp<Index>(p.k / 2048, 1, 16);
     if (parts > 1) return matmul_long(p, parts);
@@ -154,19 +203,8 @@ void matmul(const MatmulProblem<T>& p) {
   }
   MatmulOperands<T> const operands(p, p.k);
   auto const job = operands.pack(p);
-  constexpr Index row_block = 96, panel_block = 8;
-  Index const panels = operands.panels(p);
-  Index const row_blocks = (p.m + row_block - 1) / row_block, panel_blocks = (panels + panel_block - 1) / panel_block;
-  Index const grain = p.m * p.n * p.k < 64 * 1024 ? row_blocks * panel_blocks : 1;  // small ones stay on one thread
-  parallel_for(row_blocks * panel_blocks, grain, [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      Index const row = i / panel_blocks * row_block, panel = i % panel_blocks * panel_block;
-      MatmulBlock const block{
-          row,   std::min(p.m, row + row_block), panel, std::min(panels, panel + panel_block), operands.units(p.k),
-          p.full};
-      STIPPLE_CPU_DISPATCH_PRODUCT(T, matmul_block, job, block);
-    }
-  });
+  matmul_blocks(p, operands.units(p.k),
+                [&](const MatmulBlock& block) { STIPPLE_CPU_DISPATCH_PRODUCT(T, matmul_block, job, block); });
 }
 
 }  // namespace stipple::cpu

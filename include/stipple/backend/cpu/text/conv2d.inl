@@ -61,22 +61,17 @@ void conv_gather_band(const ConvGather<T>& g, const void* packed, Index image, I
   pack_window<T, E>(g, g.source + image * g.h * g.w * g.source_channels, row_begin * g.stride + g.top, rows_in,
                     plane.data());
 
-  // Without dilation the taps of a kernel row lie side by side, so each kernel row is one segment of the sum.
-  bool const runs = g.dilation == 1;
-  Index const segments = runs ? g.taps_h : g.taps_h * g.taps_w;
+  Index const segments = conv_segments(g);
   Scratch<Index> const offsets(2 * segments);
-  TileSum sum{offsets.data(),
-              offsets.data() + segments,
-              segments,
-              runs ? g.taps_w * units : units,
-              1,
-              panel_width,
-              g.taps_h * g.taps_w * units * panel_width};
-  for (Index s = 0; s < segments; ++s) {
-    Index const a = runs ? s : s / g.taps_w, b = runs ? 0 : s % g.taps_w;
-    offsets.data()[s] = (a * g.dilation * g.plane_columns + b * g.dilation) * units;
-    offsets.data()[segments + s] = s * sum.units * panel_width;
-  }
+  TileSum const sum{offsets.data(),
+                    offsets.data() + segments,
+                    segments,
+                    g.taps_h * g.taps_w / segments * units,
+                    1,
+                    panel_width,
+                    g.taps_h * g.taps_w * units * panel_width};
+  conv_offsets(g, units, offsets.data());
+  for (Index s = 0; s < segments; ++s) offsets.data()[segments + s] = s * sum.units * panel_width;
   alignas(64) C c[8 * most_panels * panel_width];
   Index const panels = (g.outputs + panel_width - 1) / panel_width, pixels = (row_end - row_begin) * g.grid_w;
   for (Index panel = 0; panel < panels;) {
