@@ -1,15 +1,8 @@
 // Kernel text: updates of a parameter arena, each in one pass over it. Arenas are padded to whole vectors.
 
-// The new weight, and what follows it: the moving average and the bf16 working copy.
-template <class C, class V>
-inline void put_weight(const OptimizerArrays<C>& a, Index i, V w, V average_rate) {
-  store(a.weights + i, w);
-  if (a.average != nullptr) {
-    V const e = load<V>(a.average + i);
-    store(a.average + i, fma(w - e, average_rate, e));
-  }
-  if (a.working != nullptr) store(a.working + i, w);
-}
+// The arenas tend to lie at equal distances from page boundaries. A processor that compares the lower address bits
+// alone holds back a load that follows a store to another arena at the same index, so all loads come before the first
+// store.
 
 template <class C>
 void adam_range(AdamUpdate<C> u, OptimizerArrays<C> a, Index begin, Index end) {
@@ -17,20 +10,23 @@ void adam_range(AdamUpdate<C> u, OptimizerArrays<C> a, Index begin, Index end) {
   V const gradient_scale = all<V>(u.gradient_scale), l2 = all<V>(u.l2), keep = all<V>(u.keep);
   V const rate1 = all<V>(u.rate1), beta2 = all<V>(u.beta2), rate2 = all<V>(u.rate2);
   V const root_scale = all<V>(u.root_scale), epsilon = all<V>(u.epsilon), step_size = all<V>(u.step_size);
-  V const average_rate = all<V>(u.average_rate);
+  V const average_rate = all<V>(u.average_rate), none = all<V>(0);
   for (Index i = begin; i < end; i += V::width) {
-    V const w = load<V>(a.weights + i);
+    V w = load<V>(a.weights + i);
     V const g = fma(w, l2, load<V>(a.gradients + i) * gradient_scale);
-    V m = load<V>(a.moments[0] + i);
+    V m = load<V>(a.moments[0] + i), v = load<V>(a.moments[1] + i);
+    V largest = a.moments[2] != nullptr ? load<V>(a.moments[2] + i) : none;
+    V const average = a.average != nullptr ? load<V>(a.average + i) : none;
     m = fma(g - m, rate1, m);
+    v = fma(g * g, rate2, v * beta2);
+    largest = max(v, largest);  // AMSGrad; without it v itself
+    w = w * keep - step_size * m / fma(sqrt(largest), root_scale, epsilon);
+    store(a.weights + i, w);
     store(a.moments[0] + i, m);
-    V v = fma(g * g, rate2, load<V>(a.moments[1] + i) * beta2);
     store(a.moments[1] + i, v);
-    if (a.moments[2] != nullptr) {  // AMSGrad: the largest second moment so far
-      v = max(v, load<V>(a.moments[2] + i));
-      store(a.moments[2] + i, v);
-    }
-    put_weight(a, i, w * keep - step_size * m / fma(sqrt(v), root_scale, epsilon), average_rate);
+    if (a.moments[2] != nullptr) store(a.moments[2] + i, largest);
+    if (a.average != nullptr) store(a.average + i, fma(w - average, average_rate, average));
+    if (a.working != nullptr) store(a.working + i, w);
   }
 }
 
@@ -38,16 +34,18 @@ template <class C>
 void sgd_range(SgdUpdate<C> u, OptimizerArrays<C> a, Index begin, Index end) {
   using V = vec_for<C>;
   V const gradient_scale = all<V>(u.gradient_scale), l2 = all<V>(u.l2), momentum = all<V>(u.momentum);
-  V const rate = all<V>(-u.learning_rate), average_rate = all<V>(u.average_rate);
+  V const rate = all<V>(-u.learning_rate), average_rate = all<V>(u.average_rate), none = all<V>(0);
   for (Index i = begin; i < end; i += V::width) {
-    V const w = load<V>(a.weights + i);
-    V g = fma(w, l2, load<V>(a.gradients + i) * gradient_scale);
-    if (a.moments[0] != nullptr) {
-      V const m = fma(load<V>(a.moments[0] + i), momentum, g);
-      store(a.moments[0] + i, m);
-      g = u.nesterov ? fma(m, momentum, g) : m;
-    }
-    put_weight(a, i, fma(g, rate, w), average_rate);
+    V w = load<V>(a.weights + i);
+    V const g = fma(w, l2, load<V>(a.gradients + i) * gradient_scale);
+    V const before = a.moments[0] != nullptr ? load<V>(a.moments[0] + i) : none;
+    V const average = a.average != nullptr ? load<V>(a.average + i) : none;
+    V const m = fma(before, momentum, g);  // without momentum g itself
+    w = fma(u.nesterov ? fma(m, momentum, g) : m, rate, w);
+    store(a.weights + i, w);
+    if (a.moments[0] != nullptr) store(a.moments[0] + i, m);
+    if (a.average != nullptr) store(a.average + i, fma(w - average, average_rate, average));
+    if (a.working != nullptr) store(a.working + i, w);
   }
 }
 
