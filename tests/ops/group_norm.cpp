@@ -137,9 +137,10 @@ TEST_CASE("group_norm agrees with the reference", "[group_norm]") {
 }
 
 TEST_CASE("group_norm is its definition at odd shapes in every instruction set", "[group_norm]") {
-  for (auto const& [shape, groups] : shapes)
+  for (auto const& entry : shapes)
     for (auto const activation : {Activation::none, Activation::silu}) {
-      GroupNormSpec const spec{.groups = groups, .activation = activation};
+      auto const& shape = entry.first;
+      GroupNormSpec const spec{.groups = entry.second, .activation = activation};
       for_each_isa([&](Isa) {
         check_definition<float>(shape, spec, 2e-6, 2e-6);
         check_definition<bf16>(shape, spec, 0x1p-7, 2e-6);  // one rounding of the result, and one of g in dx
