@@ -3,13 +3,12 @@
 #pragma once
 
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
 #include <stipple/autograd/loss.hpp>
+#include <stipple/io/json_log.hpp>
 #include <stipple/io/weights.hpp>
 #include <stipple/nn/model.hpp>
 #include <stipple/optim/adam.hpp>
@@ -26,10 +25,7 @@ using stipple::Var;
 
 inline std::string folder(const std::string& name) { return STIPPLE_TEST_REFERENCE_DIR "/courses/" + name; }
 
-inline nlohmann::json config(const std::string& name) {
-  std::ifstream file(folder(name) + "/config.json");
-  return nlohmann::json::parse(file);
-}
+inline stipple::Json config(const std::string& name) { return stipple::read_json(folder(name) + "/config.json"); }
 
 /// Images to (N, H, W, C); anything else as it is.
 template <class T>
@@ -61,7 +57,7 @@ double largest(const Tensor<T>& x) {
 /// element and five sums. `skip` says which elements are not comparable. Relative to the stored tensor's largest.
 template <class T, class Skip>
 std::vector<double> stored_differences(const stipple::SafetensorsFile& file, const std::string& name,
-                                       const Tensor<T>& value, const nlohmann::json& sampled, const Skip& skip) {
+                                       const Tensor<T>& value, const stipple::Json& sampled, const Skip& skip) {
   std::vector<double> differences;
   if (file.contains(name)) {
     auto const wanted = file.template read<double>(name);
@@ -181,15 +177,15 @@ void check(const std::string& name, Net net) {
     step_loss.backward();
     adam.step(model);
   }
-  nlohmann::json const& not_comparable = c.at("train").at("final_not_comparable");
+  stipple::Json const& not_comparable = c.at("train").at("final_not_comparable");
   std::vector<double> all;
   for (std::size_t i = 0; i < model.parameters().size(); ++i) {
     auto const& p = model.parameters()[i];
     auto const skip = [&](Index at) {
       if (!not_comparable.contains(p.name)) return false;
-      nlohmann::json const& ranges = not_comparable.at(p.name);
+      stipple::Json const& ranges = not_comparable.at(p.name);
       if (ranges.is_string()) return true;
-      for (nlohmann::json const& range : ranges)
+      for (stipple::Json const& range : ranges)
         if (at >= range[0].get<Index>() && at < range[1].get<Index>()) return true;
       return false;
     };

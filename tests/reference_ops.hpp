@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <stipple/io/json.hpp>
+#include <stipple/io/json_log.hpp>
 #include <stipple/io/safetensors.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -46,11 +46,7 @@ inline const stipple::SafetensorsFile& tensors() {
 }
 /// ops.json: what each case is.
 inline const stipple::Json& index() {
-  static const stipple::Json json = [] {
-    stipple::MappedFile const file(STIPPLE_TEST_REFERENCE_DIR "/ops/ops.json");
-    auto const bytes = file.bytes();
-    return stipple::Json::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  }();
+  static const auto json = stipple::read_json(STIPPLE_TEST_REFERENCE_DIR "/ops/ops.json");
   return json;
 }
 
@@ -74,15 +70,11 @@ struct Case {
   stipple::Tensor<std::int32_t> labels(const std::string& key) const { return tensor<std::int32_t>(key); }
   /// Parameter of the operation, such as "stride"; `otherwise` where the case does not give it.
   double number(const std::string& key, double otherwise = std::numeric_limits<double>::quiet_NaN()) const {
-    const auto* const value = params().find(key);
-    return value == nullptr ? otherwise : value->as_number();
+    return params().value(key, otherwise);
   }
   int integer(const std::string& key, int otherwise = 0) const { return static_cast<int>(number(key, otherwise)); }
-  bool flag(const std::string& key, bool otherwise = false) const {
-    const auto* const value = params().find(key);
-    return value == nullptr ? otherwise : value->as_bool();
-  }
-  std::string text(const std::string& key) const { return params().at(key).as_string(); }
+  bool flag(const std::string& key, bool otherwise = false) const { return params().value(key, otherwise); }
+  std::string text(const std::string& key) const { return params().at(key).get<std::string>(); }
   const stipple::Json& params() const { return entry->at("params"); }
 
   /// Allowed error of `key` ("out", "grad.x"): ten times what PyTorch's own float32 showed, or `ulps` units in the
@@ -91,16 +83,16 @@ struct Case {
   double tolerance(const std::string& key, const stipple::Tensor<T>& expected, double ulps = 4) const {
     double largest = 0;
     for (auto const value : expected.span()) largest = std::max(largest, std::abs(static_cast<double>(value)));
-    auto const* const recorded = entry->at("torch_f32_max_abs_err").find(key);
-    return std::max(recorded == nullptr ? 0.0 : 10 * recorded->as_number(), ulps * largest * 0x1p-23);
+    double const recorded = entry->at("torch_f32_max_abs_err").value(key, 0.0);
+    return std::max(10 * recorded, ulps * largest * 0x1p-23);
   }
 };
 
 /// Every case of operation `op` ("conv2d"). Cases added to the files are picked up; having none is a failure.
 inline std::vector<Case> cases(const std::string& op) {
   std::vector<Case> result;
-  for (auto const& [name, entry] : index().at("cases").as_object())
-    if (entry.contains("op") && entry.at("op").as_string() == op) result.push_back({name, &entry});
+  for (auto const& [name, entry] : index().at("cases").items())
+    if (entry.value("op", "") == op) result.push_back({name, &entry});
   INFO("reference cases of " << op);
   REQUIRE_FALSE(result.empty());
   return result;

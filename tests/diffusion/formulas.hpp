@@ -5,25 +5,19 @@
 #include <cmath>
 #include <string>
 
-#include <stipple/io/json.hpp>
+#include <stipple/io/json_log.hpp>
 #include <stipple/io/safetensors.hpp>
 
 #include "check.hpp"
 
 namespace formulas {
 
-inline stipple::Json read_json(const std::string& path) {
-  stipple::MappedFile const file(path);
-  auto const bytes = file.bytes();
-  return stipple::Json::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-}
-
 inline const stipple::SafetensorsFile& tensors() {
   static const stipple::SafetensorsFile file(STIPPLE_TEST_REFERENCE_DIR "/courses/formulas.safetensors");
   return file;
 }
 inline const stipple::Json& index() {
-  static const stipple::Json json = read_json(STIPPLE_TEST_REFERENCE_DIR "/courses/formulas.json");
+  static const auto json = stipple::read_json(STIPPLE_TEST_REFERENCE_DIR "/courses/formulas.json");
   return json;
 }
 
@@ -38,8 +32,8 @@ stipple::Tensor<T> input(const std::string& key) {
 }
 /// Allowed error of a float program: ten times that of PyTorch's own float32 against float64.
 inline double float_tolerance(const std::string& key) {
-  auto const* const entry = index().at("float32_vs_float64").find(key);
-  return entry == nullptr ? 1e-7 : 10 * entry->at("max_abs").as_number();
+  auto const& recorded = index().at("float32_vs_float64");
+  return recorded.contains(key) ? 10 * recorded.at(key).at("max_abs").get<double>() : 1e-7;
 }
 
 /// Compares with KEY: double within 1e-9 of the largest magnitude, float within its tolerance.

@@ -19,25 +19,25 @@ struct Recorded {
       : name(scheduler), entry(json), file(STIPPLE_TEST_REFERENCE_DIR "/schedulers/" + scheduler + ".safetensors") {}
 
   const Json& config(const char* key) const { return entry.at("full_config").at(key); }
-  double number(const char* key) const { return config(key).as_number(); }
-  int steps() const { return static_cast<int>(entry.at("num_inference_steps").as_integer()); }
+  double number(const char* key) const { return config(key).get<double>(); }
+  int steps() const { return entry.at("num_inference_steps").get<int>(); }
 
   Schedule schedule() const {
     BetaRange const range{.num_train_timesteps = static_cast<int>(number("num_train_timesteps")),
                           .beta_start = number("beta_start"),
                           .beta_end = number("beta_end")};
-    auto const& kind = config("beta_schedule").as_string();
+    auto const& kind = config("beta_schedule");
     auto const schedule = kind == "linear"          ? linear_schedule(range)
                           : kind == "scaled_linear" ? scaled_linear_schedule(range)
                                                     : cosine_schedule({.min_beta = 0, .max_beta = 0.999});
-    return config("rescale_betas_zero_snr").as_bool() ? rescale_zero_terminal_snr(schedule) : schedule;
+    return config("rescale_betas_zero_snr").get<bool>() ? rescale_zero_terminal_snr(schedule) : schedule;
   }
   Prediction prediction() const {
-    auto const& kind = config("prediction_type").as_string();
+    auto const& kind = config("prediction_type");
     return kind == "epsilon" ? Prediction::epsilon : kind == "sample" ? Prediction::x0 : Prediction::v;
   }
   Spacing spacing() const {
-    auto const& kind = config("timestep_spacing").as_string();
+    auto const& kind = config("timestep_spacing");
     return kind == "leading" ? Spacing::leading : kind == "trailing" ? Spacing::trailing : Spacing::linspace;
   }
   /// Entry i of a stacked tensor, (N, C, H, W), as (N, H, W, C).
@@ -56,11 +56,11 @@ Options common_options(const Recorded& r) {
   o.spacing = r.spacing();
   o.steps_offset = r.entry.at("full_config").contains("steps_offset") ? static_cast<int>(r.number("steps_offset")) : 0;
   o.prediction = r.prediction();
-  o.thresholding = r.config("thresholding").as_bool();
+  o.thresholding = r.config("thresholding").get<bool>();
   o.dynamic_thresholding_ratio = r.number("dynamic_thresholding_ratio");
   o.sample_max_value = r.number("sample_max_value");
   if (r.entry.at("full_config").contains("clip_sample")) {
-    o.clip_sample = r.config("clip_sample").as_bool();
+    o.clip_sample = r.config("clip_sample").get<bool>();
     o.clip_range = r.number("clip_sample_range");
   }
   return o;
@@ -73,8 +73,8 @@ double amplification(const Recorded& r, const Schedule& schedule) {
   auto const timesteps = r.file.read<std::int32_t>("timesteps");
   if (r.prediction() == Prediction::epsilon)
     for (auto const t : timesteps.span()) largest = std::max(largest, 1 / std::sqrt(schedule.alpha_bar(t)));
-  auto const* const karras = r.entry.at("full_config").find("use_karras_sigmas");
-  if (karras != nullptr && karras->as_bool()) largest = std::max(largest, 1 / std::sqrt(1 - schedule.alpha_bar(0)));
+  bool const karras = r.entry.at("full_config").value("use_karras_sigmas", false);
+  if (karras) largest = std::max(largest, 1 / std::sqrt(1 - schedule.alpha_bar(0)));
   return largest;
 }
 
@@ -124,10 +124,10 @@ void check_trajectory(const Recorded& r, const Options& options, const Sample& s
 
 template <class F>
 void for_each_scheduler(const std::string& kind, const F& f) {
-  static const Json index = formulas::read_json(STIPPLE_TEST_REFERENCE_DIR "/schedulers/schedulers.json");
+  static const Json index = read_json(STIPPLE_TEST_REFERENCE_DIR "/schedulers/schedulers.json");
   int count = 0;
-  for (auto const& [name, entry] : index.at("schedulers").as_object()) {
-    if (entry.at("class").as_string() != kind) continue;
+  for (auto const& [name, entry] : index.at("schedulers").items()) {
+    if (entry.at("class") != kind) continue;
     ++count;
     f(Recorded(name, entry));
   }
@@ -140,7 +140,7 @@ void for_each_scheduler(const std::string& kind, const F& f) {
 TEST_CASE("DDPM follows diffusers' DDPMScheduler") {
   for_each_scheduler("DDPMScheduler", [](const Recorded& r) {
     auto options = common_options<DdpmSamplerOptions>(r);
-    auto const& variance = r.config("variance_type").as_string();
+    auto const& variance = r.config("variance_type");
     options.variance = variance == "fixed_large"     ? Variance::fixed_large
                        : variance == "learned_range" ? Variance::learned_range
                                                      : Variance::fixed_small;
@@ -154,7 +154,7 @@ TEST_CASE("DDPM follows diffusers' DDPMScheduler") {
 TEST_CASE("DDIM follows diffusers' DDIMScheduler") {
   for_each_scheduler("DDIMScheduler", [](const Recorded& r) {
     auto options = common_options<DdimOptions>(r);
-    if (auto const* const eta = r.entry.at("step_kwargs").find("eta")) options.eta = eta->as_number();
+    options.eta = r.entry.at("step_kwargs").value("eta", options.eta);
     check_trajectory(r, options, [&](auto const& f, auto const& x, auto const& noise, auto const& s, auto const& o) {
       return sample_ddim(f, x, s, noise, o);
     });
@@ -165,8 +165,8 @@ TEST_CASE("DPM-Solver++ follows diffusers' DPMSolverMultistepScheduler") {
   for_each_scheduler("DPMSolverMultistepScheduler", [](const Recorded& r) {
     auto options = common_options<DpmSolverOptions>(r);
     options.order = static_cast<int>(r.number("solver_order"));
-    options.karras = r.config("use_karras_sigmas").as_bool();
-    options.lower_order_final = r.config("lower_order_final").as_bool();
+    options.karras = r.config("use_karras_sigmas").get<bool>();
+    options.lower_order_final = r.config("lower_order_final").get<bool>();
     check_trajectory(r, options, [&](auto const& f, auto const& x, auto const&, auto const& s, auto const& o) {
       return sample_dpm_solver(f, x, s, o);
     });

@@ -58,7 +58,7 @@ TEST_CASE("broken safetensors files are refused") {
     refused(with_length(~std::uint64_t{0} - 7, "{}"), "a header of 18446744073709551608 bytes");
     refused(with_length(std::uint64_t{1} << 63, "{}"), "a header of");
     refused(with_length(0, "{}"), "not a JSON object");
-    refused(with_length(1, "{}"), "json: at byte 1");
+    refused(with_length(1, "{}"), "the header: not JSON at byte 1");
   }
   SECTION("an enormous header in an enormous file is not even looked at") {
     put_bytes(path, with_length(100'000'001, "{"));
@@ -68,15 +68,15 @@ TEST_CASE("broken safetensors files are refused") {
   SECTION("the text of the header") {
     refused(with_header("[]"), "not a JSON object");
     refused(with_header(" {}"), "not a JSON object");
-    refused(with_header("{"), "the header is not valid: json: at byte 1");
-    refused(with_header("{} x"), "json: at byte 3");
+    refused(with_header("{"), "the header: not JSON at byte 1");
+    refused(with_header("{} x"), "the header: not JSON at byte 3");
     refused(with_header("{\"\xff\":1}"), "UTF-8");
     refused(with_header("{\"w\":" + std::string(5000, '[') + "}"), "nested");
     refused(with_header(R"({"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                         R"("w":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
                         2),
-            "only once");
-    refused(with_header(R"({"w":{"dtype":"U8","dtype":"I8","shape":[1],"data_offsets":[0,1]}})", 1), "only once");
+            "'w' twice");
+    refused(with_header(R"({"w":{"dtype":"U8","dtype":"I8","shape":[1],"data_offsets":[0,1]}})", 1), "'dtype' twice");
     refused(with_header(R"({"__metadata__":[]})"), "__metadata__ is not an object");
     refused(with_header(R"({"__metadata__":{"k":1}})"), "__metadata__ 'k' is not a string");
   }

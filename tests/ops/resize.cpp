@@ -35,10 +35,10 @@ TEST_CASE("resize agrees with the reference", "[resize]") {
   for (auto const& c : reference::cases("interpolate")) {
     ResizeSpec const spec{c.text("mode") == "nearest" ? ResizeMode::nearest : ResizeMode::bilinear,
                           c.flag("align_corners")};
-    auto const& size = c.params().at("size").as_array();
+    auto const& size = c.params().at("size");
     for_each_isa([&](Isa) {
       Var<float> const x(c.image("in.x"), true);
-      auto const y = resize(x, {size[0].as_integer(), size[1].as_integer()}, spec);
+      auto const y = resize(x, {size[0].get<Index>(), size[1].get<Index>()}, spec);
       reference::check_image(c, "out", y.value());
       y.backward(c.image("grad_out"));
       reference::check_image(c, "grad.x", x.grad());

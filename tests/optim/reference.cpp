@@ -32,9 +32,9 @@ template <class Config>
 Config adam_config(const reference::Case& c) {
   Config config;
   config.learning_rate = learning_rate(c, config.learning_rate);
-  if (auto const* const betas = c.params().find("betas")) {
-    config.beta1 = betas->as_array()[0].as_number();
-    config.beta2 = betas->as_array()[1].as_number();
+  if (c.params().contains("betas")) {
+    config.beta1 = c.params().at("betas")[0].get<double>();
+    config.beta2 = c.params().at("betas")[1].get<double>();
   }
   config.epsilon = c.number("eps", config.epsilon);
   config.weight_decay = c.number("weight_decay", config.weight_decay);
@@ -55,8 +55,8 @@ SgdConfig sgd_config(const reference::Case& c) {
 template <class T, class Optimizer>
 void follow(const reference::Case& c, const Optimizer& optimizer, const std::vector<std::string>& moments) {
   auto model = model_of<T>({c.tensor<T>("param.0")});
-  double const recorded = c.entry->at("torch_f32_max_abs_err").as_number();
-  for (int step = 1; step <= c.entry->at("steps").as_integer(); ++step) {
+  double const recorded = c.entry->at("torch_f32_max_abs_err").get<double>();
+  for (int step = 1; step <= c.entry->at("steps").get<int>(); ++step) {
     auto const key = "." + std::to_string(step);
     model.view(model.gradients(), 0).copy_from(c.tensor<T>("grad" + key));
     optimizer.step(model);

@@ -79,10 +79,10 @@ inline Json state_to_json(const TrainingState& state) {
                             {"epoch", state.epoch},
                             {"position", state.position},
                             {"loss_sum", state.loss_sum},
-                            {"epoch_losses", Json::Array(state.epoch_losses.begin(), state.epoch_losses.end())}});
+                            {"epoch_losses", state.epoch_losses}});
   auto rngs = Json::array();
   for (auto const& rng : state.rngs)  // as text: JSON numbers end at 2^53
-    rngs.push_back(Json::Array{std::to_string(rng.seed()), std::to_string(rng.draws())});
+    rngs.push_back(Json::array({std::to_string(rng.seed()), std::to_string(rng.draws())}));
   json["rngs"] = rngs;
   json["configuration"] = state.configuration;
   return json;
@@ -90,38 +90,49 @@ inline Json state_to_json(const TrainingState& state) {
 
 inline TrainingState state_from_json(const Json& json) {
   TrainingState state;
-  state.step = json.at("step").as_integer();
-  state.epoch = json.at("epoch").as_integer();
-  state.position = json.at("position").as_integer();
-  state.loss_sum = json.at("loss_sum").as_number();
-  for (auto const& loss : json.at("epoch_losses").as_array()) state.epoch_losses.push_back(loss.as_number());
-  for (auto const& rng : json.at("rngs").as_array()) {
-    auto const& numbers = rng.as_array();
-    require(numbers.size() == 2, "given ", numbers.size(), " numbers for an Rng, wanted 2");
+  state.step = get_integer(json, "step", "state");
+  state.epoch = get_integer(json, "epoch", "state");
+  state.position = get_integer(json, "position", "state");
+  state.loss_sum = get_number(json, "loss_sum", "state");
+  for (auto const& loss : get_array(json, "epoch_losses", "state")) {
+    require(loss.is_number(), "given ", loss.type_name(), " for the loss of an epoch");
+    state.epoch_losses.push_back(loss.get<double>());
+  }
+  for (auto const& rng : get_array(json, "rngs", "state")) {
+    require(rng.is_array() && rng.size() == 2 && rng[0].is_string() && rng[1].is_string(),
+            "given an Rng that is not two numbers as text");
     std::array<std::uint64_t, 2> value{};
     for (std::size_t i = 0; i < 2; ++i) {
-      auto const& text = numbers[i].as_string();
+      auto const& text = rng[i].get_ref<const std::string&>();
       auto const* const end = text.data() + text.size();
-      require(std::from_chars(text.data(), end, value[i]).ptr == end, "given '", text, "' for a number of an Rng");
+      auto const read = std::from_chars(text.data(), end, value[i]);
+      require(read.ec == std::errc() && read.ptr == end, "given '", text, "' for a number of an Rng");
     }
     state.rngs.emplace_back(value[0], value[1]);
   }
-  state.configuration = json.at("configuration");
+  state.configuration = get_field(json, "configuration", "state");
   return state;
 }
 
 // Throws Error naming the first field in which two configurations differ.
 inline void compare_configurations(const Json& given, const Json& wanted, const std::string& path) {
-  auto const text = [](const Json* value) { return value == nullptr ? std::string("nothing") : value->dump(); };
-  auto const compare = [&](const std::string& name) {
-    auto const *const a = given.find(name), *const b = wanted.find(name);
-    if (a != nullptr && b != nullptr && a->is_object() && b->is_object())
-      compare_configurations(*a, *b, path + name + ".");
-    else
-      require(text(a) == text(b), "the checkpoint has ", path, name, " = ", text(a), ", this program ", text(b));
+  require(given.is_object() && wanted.is_object(), "given a configuration that is not an object");
+  auto const text = [](const Json& json, const std::string& name) {
+    return json.contains(name) ? dump_json(json.at(name)) : std::string("nothing");
   };
-  for (auto const& [name, value] : wanted.as_object()) compare(name);
-  for (auto const& [name, value] : given.as_object()) compare(name);
+  auto const is_object = [](const Json& json, const std::string& name) {
+    return json.contains(name) && json.at(name).is_object();
+  };
+  auto const compare = [&](const std::string& name) {
+    if (is_object(given, name) && is_object(wanted, name)) {
+      compare_configurations(given.at(name), wanted.at(name), path + name + ".");
+      return;
+    }
+    auto const a = text(given, name), b = text(wanted, name);
+    require(a == b, "the checkpoint has ", path, name, " = ", a, ", this program ", b);
+  };
+  for (auto const& field : wanted.items()) compare(field.key());
+  for (auto const& field : given.items()) compare(field.key());
 }
 
 }  // namespace detail
@@ -142,8 +153,9 @@ void save_checkpoint(const FilePath& path, const Model<Net>& model, const Traini
   }
   SafetensorsWriter writer;
   detail::Checksum checksum;
-  writer.metadata("stipple_checkpoint", json.dump());
-  checksum.add(json.dump());
+  auto const text = dump_json(json);
+  writer.metadata("stipple_checkpoint", text);
+  checksum.add(text);
   detail::for_each_checkpoint_tensor(model, [&](const std::string& name, const auto& tensor) {
     writer.add(name, tensor);
     checksum.add(std::as_bytes(tensor.span()));
@@ -161,20 +173,21 @@ class CheckpointFile {
     auto const header = file_.metadata().find("stipple_checkpoint");
     require(header != file_.metadata().end(), "load_checkpoint: ", quoted(path), " is not a checkpoint");
     try {
-      json_ = Json::parse(header->second);
-      auto const version = json_.at("version").as_integer();
+      auto const json = parse_json(header->second, "state");
+      auto const version = get_integer(json, "version", "state");
       require(version == checkpoint_version, "given version ", version, ", wanted ", checkpoint_version);
-      state_ = state_from_json(json_);
-      auto const& optimizer = json_.at("optimizer");
-      kind_ = optimizer.at("kind").as_string();
-      optimizer_steps_ = optimizer.at("steps").as_integer();
-      moments_ = optimizer.at("moments").as_integer();
+      state_ = state_from_json(json);
+      auto const& optimizer = get_field(json, "optimizer", "state");
+      kind_ = get_string(optimizer, "kind", "optimizer");
+      optimizer_steps_ = get_integer(optimizer, "steps", "optimizer");
+      moments_ = get_integer(optimizer, "moments", "optimizer");
       require(0 <= moments_ && moments_ <= (kind_.empty() ? 0 : 3), "given ", moments_, " moments of '", kind_, "'");
-      if (const Json* const ema = json_.find("ema")) {
-        has_ema_ = true;
-        ema_.decay = ema->at("decay").as_number();
-        ema_.warmup = ema->at("warmup").as_bool();
-        ema_updates_ = ema->at("updates").as_integer();
+      has_ema_ = json.contains("ema");
+      if (has_ema_) {
+        auto const& ema = json.at("ema");
+        ema_.decay = get_number(ema, "decay", "ema");
+        ema_.warmup = get_bool(ema, "warmup", "ema");
+        ema_updates_ = get_integer(ema, "updates", "ema");
         require(ema_.decay >= 0 && ema_.decay < 1, "given decay ", ema_.decay);
       }
     } catch (const Error& error) {
@@ -238,7 +251,6 @@ class CheckpointFile {
 
  private:
   SafetensorsFile file_;
-  Json json_;
   TrainingState state_;
   std::string kind_;
   std::int64_t optimizer_steps_ = 0, moments_ = 0, ema_updates_ = 0;

@@ -1,7 +1,6 @@
 // JSON in files: metrics, configurations and the line-by-line log of a run.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,16 +11,11 @@
 namespace stipple {
 
 /// Replaces the file at `path` by `value`, indented; see `write_atomically`.
-inline void write_json(const FilePath& path, const Json& value) { write_atomically(path, value.dump(2) + "\n"); }
+inline void write_json(const FilePath& path, const Json& value) { write_atomically(path, dump_json(value, 2) + "\n"); }
 
 /// Throws Error if the file cannot be read or is not JSON.
 inline Json read_json(const FilePath& path) {
-  auto const text = read_file(path);
-  try {
-    return Json::parse(text);
-  } catch (const Error& error) {
-    fail("read_json: ", detail::quoted(path), ": ", error.what());
-  }
+  return parse_json(read_file(path), "read_json: " + detail::quoted(path));
 }
 
 /// A log with one JSON object a line, each with the integer field "step". Every line reaches the operating system
@@ -42,9 +36,8 @@ class JsonLog {
 
   /// Writes one line. Throws Error if there is no integer "step", or the disk is full.
   void append(const Json& entry) {
-    const Json* const step = entry.find("step");
-    require(step != nullptr && step->is_integer(), "log: given an entry without an integer 'step'");
-    detail::write_all(file_.get(), entry.dump() + "\n", path_);
+    get_integer(entry, "step", "log");
+    detail::write_all(file_.get(), dump_json(entry) + "\n", path_);
   }
 
  private:
@@ -59,20 +52,12 @@ class JsonLog {
     auto const text = read_file(path);
     std::size_t begin = 0, line = 1;
     for (auto end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin), ++line) {
-      auto const step = step_of(std::string_view(text).substr(begin, end - begin));
-      require(step.has_value(), "log: ", detail::quoted(path), ", line ", line, ": wanted an object with a 'step'");
-      if (*step > last_step) break;
+      auto const what = "log: " + detail::quoted(path) + ", line " + std::to_string(line);
+      auto const entry = parse_json(std::string_view(text).substr(begin, end - begin), what);
+      if (get_integer(entry, "step", what) > last_step) break;
       begin = end + 1;
     }
     return begin;
-  }
-
-  static std::optional<std::int64_t> step_of(std::string_view line) {
-    try {
-      return Json::parse(line).at("step").as_integer();
-    } catch (const Error&) {
-      return std::nullopt;
-    }
   }
 
   FilePath path_;

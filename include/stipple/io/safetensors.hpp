@@ -212,13 +212,8 @@ class SafetensorsFile {
 
   void read_header(std::string_view text) {
     check(text.starts_with('{'), "the header is not a JSON object");
-    Json header;
-    try {
-      header = Json::parse(text);
-    } catch (const Error& error) {
-      check(false, "the header is not valid: ", error.what());
-    }
-    for (auto const& [name, entry] : header.as_object()) {
+    auto const header = parse_json(text, "safetensors: " + detail::quoted(path_) + ": the header");
+    for (auto const& [name, entry] : header.items()) {
       if (name == "__metadata__")
         read_metadata(entry);
       else
@@ -228,42 +223,42 @@ class SafetensorsFile {
 
   void read_metadata(const Json& entry) {
     check(entry.is_object(), "__metadata__ is not an object");
-    for (auto const& [key, value] : entry.as_object()) {
+    for (auto const& [key, value] : entry.items()) {
       check(value.is_string(), "__metadata__ '", key, "' is not a string");
-      metadata_.emplace(key, value.as_string());
+      metadata_.emplace(key, value.get<std::string>());
     }
   }
 
   TensorInfo read_entry(const std::string& name, const Json& entry) const {
-    check(entry.is_object() && entry.contains("dtype") && entry.contains("shape") && entry.contains("data_offsets"),
-          "tensor '", name, "': wanted an object with dtype, shape and data_offsets");
+    check(entry.contains("dtype") && entry.contains("shape") && entry.contains("data_offsets"), "tensor '", name,
+          "': wanted an object with dtype, shape and data_offsets");
     TensorInfo result;
     auto const& dtype = entry.at("dtype");
     check(dtype.is_string(), "tensor '", name, "': the dtype is not a string");
+    auto const& dtype_text = dtype.get_ref<const std::string&>();
     auto const known = std::find_if(detail::file_dtypes.begin(), detail::file_dtypes.end(),
-                                    [&](auto const& candidate) { return candidate.name == dtype.as_string(); });
-    check(known != detail::file_dtypes.end(), "tensor '", name, "': given dtype '", dtype.as_string(),
+                                    [&](auto const& candidate) { return candidate.name == dtype_text; });
+    check(known != detail::file_dtypes.end(), "tensor '", name, "': given dtype '", dtype_text,
           "', wanted one of F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL");
     result.dtype = static_cast<FileDtype>(known - detail::file_dtypes.begin());
 
     auto const& shape = entry.at("shape");
-    check(shape.is_array() && shape.as_array().size() <= Shape::max_rank, "tensor '", name,
-          "': wanted a shape of at most ", int{Shape::max_rank}, " extents");
-    for (auto const& extent : shape.as_array())
+    check(shape.is_array() && shape.size() <= Shape::max_rank, "tensor '", name, "': wanted a shape of at most ",
+          int{Shape::max_rank}, " extents");
+    for (auto const& extent : shape)
       check(is_size(extent), "tensor '", name, "': an extent of the shape is not a number of elements");
     try {
-      for (auto const& extent : shape.as_array()) result.shape.append(extent.as_integer());
+      for (auto const& extent : shape) result.shape.append(extent.get<Index>());
     } catch (const Error& error) {
       check(false, "tensor '", name, "': ", error.what());
     }
     std::size_t const wanted = static_cast<std::size_t>(result.shape.size()) * known->bytes;
 
     auto const& offsets = entry.at("data_offsets");
-    check(offsets.is_array() && offsets.as_array().size() == 2 && is_size(offsets.as_array()[0]) &&
-              is_size(offsets.as_array()[1]),
-          "tensor '", name, "': data_offsets are not two byte positions");
-    result.begin = static_cast<std::size_t>(offsets.as_array()[0].as_integer());
-    result.end = static_cast<std::size_t>(offsets.as_array()[1].as_integer());
+    check(offsets.is_array() && offsets.size() == 2 && is_size(offsets[0]) && is_size(offsets[1]), "tensor '", name,
+          "': data_offsets are not two byte positions");
+    result.begin = offsets[0].get<std::size_t>();
+    result.end = offsets[1].get<std::size_t>();
     check(result.begin <= result.end && result.end <= data_.size(), "tensor '", name, "': given bytes [", result.begin,
           ", ", result.end, ") of ", data_.size());
     check(result.end - result.begin == wanted, "tensor '", name, "': given ", result.end - result.begin,
@@ -271,7 +266,7 @@ class SafetensorsFile {
     return result;
   }
 
-  static bool is_size(const Json& value) { return value.is_integer() && value.as_integer() >= 0; }
+  static bool is_size(const Json& value) { return is_integer(value) && value.get<std::int64_t>() >= 0; }
 
   // The tensors must cover the data exactly, without overlap or hole.
   void check_layout() const {
@@ -343,17 +338,17 @@ class SafetensorsWriter {
 
   // Padded with spaces to a multiple of 8 bytes, so that the tensors are aligned in a mapped file.
   std::string header() const {
-    Json::Object fields;
-    if (!metadata_.empty()) fields.emplace_back("__metadata__", Json::Object(metadata_.begin(), metadata_.end()));
+    auto fields = Json::object();
+    if (!metadata_.empty()) fields["__metadata__"] = metadata_;
     std::size_t offset = 0;
     for (auto const& [key, entry] : tensors_) {
       std::size_t const end = offset + entry.bytes.size();
-      fields.emplace_back(key.name, Json::Object{{"dtype", to_text(key.dtype)},
-                                                 {"shape", Json::Array(entry.shape.begin(), entry.shape.end())},
-                                                 {"data_offsets", Json::Array{offset, end}}});
+      fields[key.name] = Json::object({{"dtype", to_text(key.dtype)},
+                                       {"shape", std::vector<Index>(entry.shape.begin(), entry.shape.end())},
+                                       {"data_offsets", Json::array({offset, end})}});
       offset = end;
     }
-    auto text = Json(std::move(fields)).dump();
+    auto text = dump_json(fields);
     text.append((8 - text.size() % 8) % 8, ' ');
     return text;
   }

@@ -174,7 +174,7 @@ class Trainer {
     bool in_time = true;
     while (state_.step < last_step && result.signal == 0 && in_time) {
       Json entry = one_step(next_loss);
-      result.loss = entry.at("loss").as_number();
+      result.loss = entry.at("loss").get<double>();
       count_epoch(entry, result.loss, steps_per_epoch);
       progress.update(state_.step, result.loss);
       call_back(entry);
@@ -267,7 +267,7 @@ class Trainer {
     Json json = Json::object({{"name", Optimizer::name}, {"learning_rate", c.learning_rate}});
     if constexpr (requires { c.weight_decay; }) json["weight_decay"] = c.weight_decay;
     if constexpr (requires { c.amsgrad; }) {
-      json["betas"] = Json::Array{c.beta1, c.beta2};
+      json["betas"] = Json::array({c.beta1, c.beta2});
       json["epsilon"] = c.epsilon;
       json["amsgrad"] = c.amsgrad;
     }
