@@ -1,0 +1,3 @@
+#include "fashion_mnist/run.hpp"
+
+int fashion_mnist::run_fp32(const Options& options) { return Run<float>(options)(); }

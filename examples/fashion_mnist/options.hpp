@@ -1,0 +1,44 @@
+// The settings of fashion_mnist. Their defaults are those of the course, but for the precision.
+#pragma once
+
+#include "common/options.hpp"
+
+namespace fashion_mnist {
+
+namespace st = stipple;
+
+struct Options : example::CommonOptions {
+  std::string block = "convnext";
+  std::string loss = "huber";
+  std::string schedule = "linear";
+  std::string recipe = "course";
+  std::int64_t epochs = 5;
+  std::int64_t steps = 0;  ///< instead of epochs, if positive
+  double max_minutes = 0;  ///< of training; 0: no limit
+  st::Index batch = 128;
+  double learning_rate = 1e-3;
+  int timesteps = 200;
+  st::Index sample_count = 64;
+
+  bool best() const { return recipe == "best"; }
+
+  /// What makes the run what it is, for metrics.json and the checkpoint.
+  st::Json to_json() const {
+    return st::Json::object({{"example", "fashion_mnist"},
+                             {"recipe", recipe},
+                             {"block", block},
+                             {"loss_kind", loss},
+                             {"noise_schedule", schedule},
+                             {"num_train_timesteps", timesteps},
+                             {"batch", batch},
+                             {"learning_rate", learning_rate},
+                             {"precision", precision},
+                             {"seed", std::to_string(seed)}});
+  }
+};
+
+/// Trains and samples; returns the exit code. Compiled once for each precision, in files of their own.
+int run_fp32(const Options& options);
+int run_bf16(const Options& options);
+
+}  // namespace fashion_mnist

@@ -1,0 +1,150 @@
+// Trains the annotated U-Net on Fashion-MNIST and samples from it, in one element type.
+#pragma once
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <limits>
+#include <vector>
+
+#include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/samplers/ddpm.hpp>
+#include <stipple/io/gif.hpp>
+#include <stipple/io/image.hpp>
+#include <stipple/models/annotated_unet.hpp>
+#include <stipple/optim/schedule.hpp>
+#include <stipple/train/trainer.hpp>
+
+#include "common/measure.hpp"
+#include "common/training_log.hpp"
+#include "fashion_mnist/data.hpp"
+#include "fashion_mnist/options.hpp"
+
+namespace fashion_mnist {
+
+template <class T>
+class Run {
+ public:
+  explicit Run(const Options& options)
+      : options_(options),
+        data_(training_images(options.data)),
+        net_(make_net(options, data_)),
+        trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()) {}
+
+  int operator()() {
+    st::FilePath const out = options_.out;
+    if (options_.resume) trainer_.resume();
+    describe();
+    auto const result = train();
+    if (result.signal != 0) return example::interrupted(result);
+    example::TrainingLog const log(out / "log.jsonl");
+    log.plot(out / "loss.png", 100);
+    auto metrics = options_.to_json();
+    metrics["parameters"] = example::parameter_count(net_);
+    metrics["steps"] = result.step;
+    metrics["epoch_losses"] = result.epoch_losses;
+    metrics["loss"] = log.mean_of_last(100);
+    metrics["train_seconds"] = log.seconds;
+    sample(metrics);
+    metrics["peak_tensor_mib"] = example::peak_tensor_memory();
+    st::write_json(out / "metrics.json", metrics);
+    for (std::size_t i = 0; i < result.epoch_losses.size(); ++i)
+      std::printf("Mean loss of epoch %zu: %.4f\n", i, result.epoch_losses[i]);
+    std::printf("Mean loss of the last 100 steps: %.4f\n", log.mean_of_last(100));
+    std::printf("Pictures, metrics.json and log.jsonl are in %s\n", out.c_str());
+    return 0;
+  }
+
+ private:
+  using Net = st::AnnotatedUnet<T, st::Cpu>;
+
+  static st::Model<Net> make_net(const Options& options, const st::ImageDataset& data) {
+    st::Rng rng(options.seed);
+    auto const block = options.block == "resnet" ? st::AnnotatedBlock::resnet : st::AnnotatedBlock::convnext;
+    return st::Model<Net>(Net({.channels = data.images.dim(3), .block = block}, rng));
+  }
+
+  std::int64_t steps_per_epoch() const { return (data_.size() + options_.batch - 1) / options_.batch; }
+  std::int64_t total_steps() const { return options_.steps > 0 ? options_.steps : options_.epochs * steps_per_epoch(); }
+
+  st::TrainerConfig trainer_config() const {
+    auto config = options_.trainer_config();
+    config.batch = options_.batch;
+    config.flip = true;
+    config.max_seconds = 60 * options_.max_minutes;
+    config.configuration = options_.to_json();
+    if (options_.best()) {
+      config.ema = 0.999;
+      config.ema_warmup = true;
+      auto const total = total_steps();
+      config.schedule = st::CosineDecay{.steps = total, .warmup = std::min<std::int64_t>(100, total / 10)};
+    }
+    return config;
+  }
+
+  void describe() const {
+    if (options_.quiet) return;
+    std::printf("%lld images, %lld parameters, %lld steps of %lld images, %s, %d threads\n",
+                static_cast<long long>(data_.size()), static_cast<long long>(example::parameter_count(net_)),
+                static_cast<long long>(total_steps()), static_cast<long long>(options_.batch),
+                options_.precision.c_str(), st::num_threads());
+    if (options_.block == "resnet")
+      std::printf("Groups of the norms: %lld (the course's 8 do not divide its widths of 28, 56 and 112)\n",
+                  static_cast<long long>(net_.net().config.resnet_groups));
+    std::fflush(stdout);
+  }
+
+  st::TrainingResult train() {
+    return trainer_.fit_steps(data_, total_steps(), [this](const st::ImageBatch& batch, st::Rng& rng) {
+      auto const loss = ddpm_.loss(net_, batch.images, rng);
+      print(static_cast<double>(loss.item()));
+      return loss;
+    });
+  }
+
+  // The course's lines: the epoch when it begins, the loss every 100 steps of it.
+  void print(double loss) const {
+    std::int64_t const epoch = trainer_.step() / steps_per_epoch(), step = trainer_.step() % steps_per_epoch();
+    if (options_.quiet || step % 100 != 0) return;
+    if (isatty(STDERR_FILENO) != 0) std::fputs("\r\033[K", stderr);  // the bar of progress comes again below
+    if (step == 0) std::printf("epoch: %lld\n", static_cast<long long>(epoch));
+    std::printf("\tLoss: %.4f / step: %4lld\n", loss, static_cast<long long>(step));
+    std::fflush(stdout);
+  }
+
+  // All timesteps of DDPM: samples.png has what comes out, denoising.gif how one of the samples got there.
+  //
+  // A step adds noise to the mean, mean + sqrt(posterior variance) z (Ho et al. 2020, algorithm 2, line 4). The
+  // course's p_sample multiplies them there, by mistake: "model_mean * torch.sqrt(posterior_variance_t) * noise".
+  void sample(st::Json& metrics) const {
+    example::Stopwatch const watch;
+    st::Rng rng(options_.seed);
+    auto const x_T = rng.normal({options_.sample_count, data_.images.dim(1), data_.images.dim(2), data_.images.dim(3)});
+    st::Progress progress(0, options_.timesteps, options_.quiet);
+    std::vector<st::Tensor<float>> images;  // after each step
+    st::DdpmSamplerOptions sampler;
+    sampler.callback = [&](const st::SamplerStep& step) {
+      images.push_back(step.x);
+      progress.update(step.index + 1, std::numeric_limits<double>::quiet_NaN());
+      return true;
+    };
+    auto const samples = st::sample_ddpm(options_.best() ? net_.ema() : net_.net(), x_T, ddpm_.schedule, rng, sampler);
+    metrics["sample_seconds"] = watch.seconds();
+    st::FilePath const out = options_.out;
+    st::write_grid(out / "samples.png", samples, {.scale = 2});
+    auto const chosen = rng.integers({1}, 0, static_cast<std::int32_t>(options_.sample_count)).item();
+    std::vector<st::Tensor<std::uint8_t>> frames;
+    for (auto const& x : images)
+      frames.push_back(st::make_grid(st::to_uint8(x.slice(chosen, chosen + 1)), {.padding = 0, .scale = 4}));
+    st::write_gif(out / "denoising.gif", frames, {.delay_ms = 50, .last_delay_ms = 1000});
+  }
+
+  Options options_;
+  st::ImageDataset data_;
+  st::Ddpm ddpm_{st::schedule_by_name(options_.schedule, options_.timesteps),
+                 {.loss = st::loss_by_name(options_.loss)}};
+  st::Model<Net> net_;
+  st::Trainer<Net, st::Adam> trainer_;
+};
+
+}  // namespace fashion_mnist

@@ -1,0 +1,137 @@
+// Trains the points network and samples from it, in one element type.
+#pragma once
+
+#include <cstdio>
+
+#include <stipple/data/points.hpp>
+#include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/samplers/ddim.hpp>
+#include <stipple/diffusion/samplers/ddpm.hpp>
+#include <stipple/diffusion/samplers/dpm_solver.hpp>
+#include <stipple/metrics/chamfer.hpp>
+#include <stipple/models/time_linear_net.hpp>
+#include <stipple/optim/schedule.hpp>
+#include <stipple/train/trainer.hpp>
+
+#include "common/measure.hpp"
+#include "common/training_log.hpp"
+#include "points2d/figures.hpp"
+#include "points2d/options.hpp"
+
+namespace points2d {
+
+template <class T>
+class Run {
+ public:
+  explicit Run(const Options& options)
+      : options_(options), net_(make_net(options)), trainer_(net_, optimizer(options), trainer_config(options)) {
+    st::Rng rng(options.seed);
+    data_ = {st::data::points(st::data::point_set_by_name(options.dataset), options.points, rng)};
+  }
+
+  int operator()() {
+    st::FilePath const out = options_.out;
+    if (options_.resume) trainer_.resume();
+    example::make_folder(out);
+    st::Rng const rng(options_.seed);
+    plot_target_and_prior(out / "target_and_prior.png", data_.points, rng);
+    plot_forward_process(out / "forward_process.png", data_.points, ddpm_.schedule, rng);
+    if (trainer_.step() == 0) plot_iteration(0);
+    trainer_.sample = [this](std::int64_t step) { plot_iteration(step); };
+    auto const result = trainer_.fit_steps(data_, options_.steps, [this](const st::PointBatch& batch, st::Rng& rng) {
+      return ddpm_.loss(net_, batch.points, rng);
+    });
+    if (result.signal != 0) return example::interrupted(result);
+    plot_iteration(result.step - 1);
+    example::TrainingLog const log(out / "log.jsonl");
+    log.plot(out / "loss.png", 50);
+    st::write_json(out / "metrics.json", evaluate(result, log));
+    std::printf("Pictures, metrics.json and log.jsonl are in %s\n", out.c_str());
+    return 0;
+  }
+
+ private:
+  using Net = st::TimeLinearNet<T, st::Cpu>;
+
+  static st::Model<Net> make_net(const Options& options) {
+    st::Rng rng(options.seed);
+    return st::Model<Net>(Net({2, 128, 128, 128, 2}, rng));
+  }
+  static st::Adam optimizer(const Options& options) { return {{.learning_rate = options.best() ? 2e-3 : 1e-3}}; }
+  static st::TrainerConfig trainer_config(const Options& options) {
+    auto config = options.trainer_config();
+    config.batch = options.batch;
+    config.shuffle = false;  // the points come in random order
+    config.sample_every = options.sample_every;
+    if (options.best()) {
+      config.ema = 0.999;
+      config.ema_warmup = true;
+      config.schedule = st::CosineDecay{.steps = options.steps, .warmup = options.steps / 50};
+    }
+    config.configuration = st::Json::object({{"example", "points2d"},
+                                             {"dataset", options.dataset},
+                                             {"points", options.points},
+                                             {"schedule", options.schedule}});
+    return config;
+  }
+
+  // What samples: the trained network, or the average of its weights.
+  const Net& sampling_net() const { return options_.best() ? net_.ema() : net_.net(); }
+
+  st::Tensor<float> prior(st::Index n) const { return st::Rng(options_.seed).normal({n, 2}); }
+  st::Tensor<float> sample_ddpm(st::Index n) const {
+    st::Rng rng(options_.seed);
+    return st::sample_ddpm(sampling_net(), prior(n), ddpm_.schedule, rng);
+  }
+  // The steps near the data are the ones that count: quadratic spacing puts more of them there.
+  st::Tensor<float> sample_ddim(st::Index n) const {
+    return st::sample_ddim(
+        sampling_net(), prior(n), ddpm_.schedule,
+        {.steps = options_.ddim_steps, .spacing = options_.best() ? st::Spacing::quadratic : st::Spacing::leading});
+  }
+  st::Tensor<float> sample_dpm_solver(st::Index n) const {
+    return st::sample_dpm_solver(sampling_net(), prior(n), ddpm_.schedule,
+                                 {.steps = options_.ddim_steps, .spacing = st::Spacing::quadratic, .order = 2});
+  }
+
+  void plot_iteration(std::int64_t iteration) const {
+    auto const name = "samples_at_" + std::to_string(iteration) + ".png";
+    auto const target = first_points(data_.points);
+    plot_samples(st::FilePath(options_.out) / name, "Samples at " + std::to_string(iteration) + "-iteration", target,
+                 sample_ddim(target.dim(0)), 0.6);
+  }
+
+  // Samples, draws and measures them; returns what metrics.json holds.
+  st::Json evaluate(const st::TrainingResult& result, const example::TrainingLog& log) const {
+    auto metrics = options_.to_json();
+    metrics["parameters"] = example::parameter_count(net_);
+    metrics["steps"] = result.step;
+    metrics["loss"] = log.mean_of_last(500);
+    metrics["train_seconds"] = log.seconds;
+    measure(metrics, "ddpm", "DDPM", [&](st::Index n) { return sample_ddpm(n); });
+    measure(metrics, "ddim", "DDIM", [&](st::Index n) { return sample_ddim(n); });
+    if (options_.best())
+      measure(metrics, "dpm_solver", "DPM-Solver++", [&](st::Index n) { return sample_dpm_solver(n); });
+    return metrics;
+  }
+  template <class Sample>
+  void measure(st::Json& metrics, const std::string& name, const char* label, const Sample& sample) const {
+    st::Index const n = std::min(options_.sample_count, data_.size());
+    auto const target = data_.points.slice(0, n);
+    example::Stopwatch const watch;
+    auto const points = sample(n);
+    metrics["sample_seconds_" + name] = watch.seconds();
+    double const distance = st::chamfer_distance(points, target);
+    metrics["chamfer_" + name] = distance;
+    std::printf("%s Chamfer Distance: %.4f\n", label, distance);
+    plot_samples(st::FilePath(options_.out) / (name + ".png"), std::string(label) + " samples", target, points, 0.1);
+  }
+
+  Options options_;
+  st::Ddpm ddpm_{st::schedule_by_name(options_.schedule, Options::num_train_timesteps)};
+  st::PointDataset data_;
+  st::Model<Net> net_;
+  st::Trainer<Net, st::Adam> trainer_;
+};
+
+}  // namespace points2d
