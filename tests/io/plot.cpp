@@ -155,7 +155,7 @@ TEST_CASE("points that are not finite are left out") {
 
 TEST_CASE("texts are shown, never run") {
   ScratchFolder const folder;
-  REQUIRE(gnuplot_string("it's 50 %\n\"é\"") == "\"it\\047s 50 \\045 \\042é\\042\"");
+  REQUIRE(gnuplot_string("it's 50 %\n\"é\"") == "\"it\\047s \\065\\060 \\045 \\042é\\042\"");
   auto const trap = (folder / "trap").string();
   for (auto const& text : {"`touch " + trap + "`", "$(touch " + trap + ")", "' ; system('touch " + trap + "') #",
                            "'' ; system 'touch " + trap + "' #", "\" ; system(\"touch " + trap + "\") #",

@@ -19,13 +19,14 @@ extern char** environ;
 
 namespace stipple {
 
-/// A string of gnuplot that stands for exactly this text. All ASCII characters but letters, digits and spaces are
-/// written as octal escapes, so that nothing in it can be interpreted; control characters become spaces.
+/// A string of gnuplot that stands for exactly this text. All ASCII characters but letters and spaces are written as
+/// octal escapes, so that nothing in it can be interpreted; digits too, because gnuplot would take one that follows an
+/// escape for a part of it. Control characters become spaces.
 inline std::string gnuplot_string(std::string_view text) {
   std::string result = "\"";
   for (char c : text) {
     auto const byte = static_cast<unsigned char>(c);
-    bool const plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || byte >= 0x80;
+    bool const plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || byte >= 0x80;
     if (plain) {
       result += c;
     } else if (byte <= 0x20 || byte == 0x7f) {
