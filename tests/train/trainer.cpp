@@ -114,6 +114,17 @@ TEST_CASE("Trainer: without a data set, and for more epochs afterwards") {
   CHECK(result.epoch_losses.size() == 3);
 }
 
+TEST_CASE("Trainer: a run that has used up its time ends after the step, with a checkpoint") {
+  ScratchFolder const folder;
+  auto model = tiny_model<float>();
+  auto config = tiny_config(folder / "run");
+  config.max_seconds = 1e-9;
+  Trainer trainer{model, tiny_optimizer, config};
+  CHECK(trainer.fit_steps(tiny_images(), 9, tiny_loss<float>(model)).step == 1);
+  CHECK(read_training_state(trainer.checkpoint_path()).step == 1);
+  CHECK(trainer.fit_steps(tiny_images(), 9, tiny_loss<float>(model)).step == 2);
+}
+
 TEST_CASE("Trainer: a loss that is not finite names the step and the weights, and no checkpoint is written") {
   ScratchFolder const folder;
   auto model = tiny_model<float>();
@@ -170,6 +181,7 @@ TEST_CASE("progress_text: bar, rate, time left, loss, memory") {
   CHECK(progress_text({.step = 1, .total = 4, .loss = 1}, 8) == "[##......]  25%  1/4  loss 1  0 MiB");
   CHECK(progress_text({.step = 0, .total = 10000, .steps_per_second = 1, .memory = std::size_t{3} << 30}) ==
         "  0%  0/10000  1.0 steps/s  2:46:40 left  loss 0  3.0 GiB");
+  CHECK(progress_text({.step = 1, .total = 4, .loss = std::numeric_limits<double>::quiet_NaN()}) == " 25%  1/4  0 MiB");
 }
 
 TEST_CASE("Progress: plain lines where there is no terminal, nothing when quiet") {

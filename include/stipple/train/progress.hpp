@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -17,8 +18,8 @@ namespace stipple {
 struct ProgressReport {
   std::int64_t step = 0, total = 0;
   double steps_per_second = 0;  ///< 0: not known yet
-  double loss = 0;
-  std::size_t memory = 0;  ///< bytes in use by tensors, at the most
+  double loss = 0;              ///< not shown if it is NaN
+  std::size_t memory = 0;       ///< bytes in use by tensors, at the most
 };
 
 namespace detail {
@@ -62,7 +63,8 @@ inline std::string progress_text(const ProgressReport& report, int bar = 0) {
                               report.steps_per_second);
     text += detail::clock_text(left) + " left";
   }
-  return text + detail::formatted("  loss %.4g  ", report.loss) + detail::memory_text(report.memory);
+  if (!std::isnan(report.loss)) text += detail::formatted("  loss %.4g", report.loss);
+  return text + "  " + detail::memory_text(report.memory);
 }
 
 /// Shows the progress of a run on a stream, standard error unless told otherwise.
@@ -84,7 +86,7 @@ class Progress {
     std::fflush(stream_);
   }
 
-  /// After each step; costs a look at the clock unless it is time to show something.
+  /// After each step, with its loss or NaN; costs a look at the clock unless it is time to show something.
   void update(std::int64_t step, double loss) {
     if (quiet_) return;
     report_.step = step;
