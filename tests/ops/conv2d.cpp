@@ -49,6 +49,7 @@ const std::vector<Size> sizes{
     {{1, 70, 200, 16}, 9, 3, 3, 1, 1, 1, 1},
     {{1, 5, 37, 24}, 18, 3, 3, 1, 1, 1, 1},  // blocks of AMX tiles with and without a rest
     {{2, 14, 12, 17}, 24, 4, 4, 2, 1, 1, 1},
+    {{1, 7, 45, 24}, 50, 3, 3, 2, 1, 1, 1},
     {{1, 12, 14, 34}, 20, 3, 3, 1, 2, 2, 1},
     {{2, 9, 9, 64}, 64, 3, 3, 1, 1, 1, 2},
     {{1, 7, 7, 224}, 40, 3, 3, 1, 1, 1, 1},
@@ -219,9 +220,13 @@ TEMPLATE_TEST_CASE("convolution does not depend on threads", "[conv2d]", float, 
                         Size{{13, 9, 9, 40}, 40, 7, 7, 1, 3, 1, 40}, Size{{5, 8, 8, 64}, 96, 1, 1, 1, 0, 1, 2}}) {
     INFO(s.text());
     Operands<TestType> const t(s);
-    check_threads([&] { return ops::conv2d(t.x, t.weight, s.spec(), t.bias, t.addend, t.dy); });
-    check_threads([&] { return ops::conv2d_backward_input(t.dy, t.weight, s.x, s.spec()); });
     check_threads([&] { return ops::conv2d_backward_weight(t.dy, t.x, s.weight(), s.spec()); });
+    ContextGuard const guard;
+    for (bool emulate_amx : {false, true}) {
+      Context::instance().emulate_amx = emulate_amx;
+      check_threads([&] { return ops::conv2d(t.x, t.weight, s.spec(), t.bias, t.addend, t.dy); });
+      check_threads([&] { return ops::conv2d_backward_input(t.dy, t.weight, s.x, s.spec()); });
+    }
   }
 }
 

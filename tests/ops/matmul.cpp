@@ -130,8 +130,12 @@ TEMPLATE_TEST_CASE("products do not depend on threads or batch", "[matmul]", flo
   auto const x = random_tensor<T>({301, 3, 130}, 1), weight = random_tensor<T>({130, 150}, 2),
              dy = random_tensor<T>({301, 3, 150}, 3);
   auto const bias = random_tensor<accumulate_t<T>>({150}, 4);
-  check_threads([&] { return ops::linear(x, weight, bias, dy); });
-  check_threads([&] { return ops::linear_backward_input(dy, weight); });
+  ContextGuard const guard;
+  for (bool emulate_amx : {true, false}) {
+    Context::instance().emulate_amx = emulate_amx;
+    check_threads([&] { return ops::linear(x, weight, bias, dy); });
+    check_threads([&] { return ops::linear_backward_input(dy, weight); });
+  }
   auto const long_x = random_tensor<T>({5000, 45}, 1), long_dy = random_tensor<T>({5000, 70}, 2);
   check_threads([&] { return ops::linear_backward_weight(long_dy, long_x); });
   check_threads([&] { return ops::matmul(x, random_tensor<T>({301, 130, 20}, 5)); });
