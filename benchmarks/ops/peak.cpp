@@ -26,9 +26,11 @@ namespace {
 
 template <class T>
 compute_t<T> products(Index rounds) {
-  compute_t<T> value = 0, result = 0;
-  benchmark::DoNotOptimize(value);
-  STIPPLE_CPU_DISPATCH_PRODUCT(T, peak_products, rounds, value, &result);
+  compute_t<T> const zeros[16 * 16] = {};
+  const compute_t<T>* numbers = zeros;
+  benchmark::DoNotOptimize(numbers);
+  compute_t<T> result = 0;
+  STIPPLE_CPU_DISPATCH_PRODUCT(T, peak_products, rounds, numbers, &result);
   return result;
 }
 template <class T>

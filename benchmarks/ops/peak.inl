@@ -4,13 +4,14 @@
 template <class V>
 inline constexpr int peak_chains = V::width > 4 ? 12 : 4;
 
-/// Products of units E (see text/tile.inl): adds to `result` what keeps the compiler from leaving them out.
+/// Products of units E (see text/tile.inl), from 16 x 16 numbers that the compiler must not know: chains that it saw to
+/// be equal would become one. Adds to `result` what keeps it from leaving them out.
 template <class T, class E>
-void peak_products(Index rounds, compute_t<T> value, compute_t<T>* result) {
+void peak_products(Index rounds, const compute_t<T>* numbers, compute_t<T>* result) {
   using V = vec_for<T>;
   V sums[peak_chains<V>];
-  STIPPLE_UNROLL for (auto& s : sums) s = all<V>(value);
-  V const factor = all<V>(value);
+  for (auto& s : sums) s = load<V>(numbers + (&s - sums) * V::width);
+  V const factor = load<V>(numbers + peak_chains<V> * V::width);
   for (Index i = 0; i < rounds; ++i) {
 #if STIPPLE_ISA_AVX512_BF16
     auto const pairs = (__m512bh)factor.v;
