@@ -81,6 +81,16 @@ inline void make_folder(const st::FilePath& folder) {
   st::require(!error, "--out: cannot create the folder '", folder.string(), "': ", error.message());
 }
 
+/// Goes on from the checkpoint in --out if --resume asks for it. Throws Error if there is none.
+template <class Trainer>
+void resume_if_asked(Trainer& trainer, const CommonOptions& options) {
+  if (!options.resume) return;
+  std::error_code error;
+  st::require(std::filesystem::exists(trainer.checkpoint_path(), error), "--resume: there is no checkpoint '",
+              trainer.checkpoint_path().string(), "'");
+  trainer.resume();
+}
+
 /// The exit code of a run that a signal ended, after a sentence about it. The trainer has written the checkpoint.
 inline int interrupted(const st::TrainingResult& result) {
   std::fprintf(stderr, "Stopped by a signal after step %lld; the same command with --resume goes on.\n",

@@ -33,7 +33,7 @@ class Run {
 
   int operator()() {
     st::FilePath const out = options_.out;
-    if (options_.resume) trainer_.resume();
+    example::resume_if_asked(trainer_, options_);
     describe();
     auto const result = train();
     if (result.signal != 0) return example::interrupted(result);

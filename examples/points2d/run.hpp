@@ -31,7 +31,7 @@ class Run {
 
   int operator()() {
     st::FilePath const out = options_.out;
-    if (options_.resume) trainer_.resume();
+    example::resume_if_asked(trainer_, options_);
     example::make_folder(out);
     st::Rng const rng(options_.seed);
     plot_target_and_prior(out / "target_and_prior.png", data_.points, rng);

@@ -1,0 +1,131 @@
+// fashion_mnist: on a few tiny pictures it leaves what it should, goes on where it stopped, and says what is wrong.
+#include <gif_lib.h>
+
+#include <numeric>
+
+#include <stipple/io/read_png.hpp>
+
+#include "program.hpp"
+
+namespace {
+
+constexpr int image_count = 12, image_size = 8;
+
+// Pictures and labels in the layout of MNIST.
+std::filesystem::path write_data(const ScratchFolder& folder) {
+  auto const data = folder / "fashion-mnist";
+  std::filesystem::create_directories(data);
+  auto const header = [](char rank, std::initializer_list<int> extents) {
+    std::string bytes{0, 0, 8, rank};
+    for (int const extent : extents) bytes += {0, 0, 0, static_cast<char>(extent)};
+    return bytes;
+  };
+  std::string images = header(3, {image_count, image_size, image_size}), labels = header(1, {image_count});
+  for (int i = 0; i < image_count; ++i) {
+    labels += static_cast<char>(i % 10);
+    for (int j = 0; j < image_size * image_size; ++j) images += static_cast<char>((i * 37 + j * 11) % 256);
+  }
+  put_bytes(data / "train-images-idx3-ubyte", images);
+  put_bytes(data / "train-labels-idx1-ubyte", labels);
+  return data;
+}
+
+std::string fashion_mnist(const std::filesystem::path& data, const std::filesystem::path& out,
+                          const std::string& options) {
+  return program("fashion_mnist") + " --data " + quoted(data) + " --out " + quoted(out) +
+         " --batch 8 --timesteps 6 --sample-count 4 --quiet " + options;
+}
+
+// Delays of the frames of an animation, in hundredths of a second; requires that all are of this size.
+std::vector<int> frame_delays(const std::filesystem::path& path, int size) {
+  int error = 0;
+  GifFileType* const gif = DGifOpenFileName(path.c_str(), &error);
+  REQUIRE(gif != nullptr);
+  REQUIRE(DGifSlurp(gif) == GIF_OK);
+  CHECK(gif->SWidth == size);
+  CHECK(gif->SHeight == size);
+  std::vector<int> delays;
+  for (int i = 0; i < gif->ImageCount; ++i) {
+    GraphicsControlBlock control;
+    REQUIRE(DGifSavedExtensionToGCB(gif, i, &control) == GIF_OK);
+    delays.push_back(control.DelayTime);
+  }
+  REQUIRE(DGifCloseFile(gif, &error) == GIF_OK);
+  return delays;
+}
+
+double mean(const std::vector<double>& values, std::size_t begin, std::size_t end) {
+  auto const at = [&](std::size_t i) { return values.begin() + static_cast<std::ptrdiff_t>(i); };
+  return std::accumulate(at(begin), at(end), 0.0) / static_cast<double>(end - begin);
+}
+
+}  // namespace
+
+TEST_CASE("fashion_mnist: numbers, log and pictures of two epochs") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder), out = folder / "run";
+  require_success(fashion_mnist(data, out, "--epochs 2"));
+  auto const losses = logged_losses(out);
+  REQUIRE(losses.size() == 4);
+  CHECK(metric(out, "steps") == 4);
+  CHECK(metric(out, "parameters") == 2996315);
+  CHECK(metric(out, "loss") == Approx(mean(losses, 0, 4)));
+  auto const metrics = stipple::read_json(out / "metrics.json");
+  auto const epochs = stipple::get_array(metrics, "epoch_losses", "metrics.json").get<std::vector<double>>();
+  REQUIRE(epochs.size() == 2);
+  CHECK(epochs[0] == Approx(mean(losses, 0, 2)));
+  CHECK(epochs[1] == Approx(mean(losses, 2, 4)));
+  auto const samples = stipple::read_png(out / "samples.png");
+  CHECK(samples.dim(0) == 2 * (2 * image_size) + 3 * 2);  // two rows of images at twice their size, and borders
+  CHECK(samples.dim(1) == samples.dim(0));
+  CHECK(stipple::read_png(out / "loss.png").size() > 0);
+  CHECK(frame_delays(out / "denoising.gif", 4 * image_size) == std::vector<int>{5, 5, 5, 5, 5, 100});
+}
+
+TEST_CASE("fashion_mnist: prints epoch and loss every 100 steps, and the groups that it chose") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder);
+  auto const text =
+      require_success(program("fashion_mnist") + " --data " + quoted(data) + " --out " + quoted(folder / "run") +
+                      " --batch 8 --timesteps 3 --sample-count 1 --steps 3 --block resnet --loss l1 " +
+                      "--schedule cosine --precision fp32")
+          .output;
+  for (const char* const words : {"epoch: 0\n\tLoss: ", "epoch: 1\n\tLoss: ", "/ step:    0", "Groups of the norms: 7"})
+    CHECK(text.find(words) != std::string::npos);
+}
+
+TEST_CASE("fashion_mnist: stopped by time or signal and resumed, the bytes are the same") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder), whole = folder / "whole", parts = folder / "parts";
+  std::string const options = "--recipe best --steps 60";
+  require_success(fashion_mnist(data, whole, options + " --threads 2"));
+  require_success(fashion_mnist(data, parts, options + " --threads 1 --max-minutes 1e-9"));
+  CHECK(metric(parts, "steps") == 1);
+  CHECK(stipple::read_png(parts / "samples.png").size() > 0);
+  require_interrupted(fashion_mnist(data, parts, options + " --threads 1 --resume --checkpoint-every 2"), parts);
+  require_success(fashion_mnist(data, parts, options + " --threads 1 --resume"));
+  CHECK(checkpoint_bytes(parts) == checkpoint_bytes(whole));
+  CHECK(logged_losses(parts) == logged_losses(whole));
+  CHECK(bytes_of(parts / "samples.png") == bytes_of(whole / "samples.png"));
+  CHECK(bytes_of(parts / "denoising.gif") == bytes_of(whole / "denoising.gif"));
+}
+
+TEST_CASE("fashion_mnist: what cannot be done is said in a sentence") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder), out = folder / "run";
+  auto const help = require_success(program("fashion_mnist") + " --help").output;
+  for (const char* const option :
+       {"--block", "--loss", "--schedule", "--epochs", "--steps", "--recipe", "--max-minutes", "--batch", "--out",
+        "--seed", "--threads", "--precision", "--resume", "--checkpoint-every", "--data", "--quiet", "p_sample"})
+    CHECK(help.find(option) != std::string::npos);
+  require_failure(fashion_mnist(data, out, "--block vit"), 2, "--block");
+  require_failure(fashion_mnist(data, out, "--loss l3"), 2, "--loss");
+  require_failure(fashion_mnist(data, out, "--max-minutes -1"), 2, "--max-minutes");
+  require_failure(fashion_mnist(data, out, "--epochs 0"), 2, "--epochs");
+  require_failure(fashion_mnist(folder / "nowhere", out, ""), 1, "scripts/get-data fashion-mnist");
+  require_failure(fashion_mnist(data, out, "--steps 1 --resume"), 1, "no checkpoint");
+  CHECK_FALSE(std::filesystem::exists(out / "metrics.json"));
+  auto const images = data / "train-images-idx3-ubyte";
+  put_bytes(images, bytes_of(images).substr(0, 100));
+  require_failure(fashion_mnist(folder.path(), out, "--steps 1"), 1, "train-images-idx3-ubyte");
+}
