@@ -41,7 +41,7 @@ int main() try {
   st::Model net{Unet<st::bf16, st::Cpu>(32, rng)};
   st::Ddpm const ddpm{st::linear_schedule({.num_train_timesteps = 1000})};
   st::Trainer trainer{net, st::Adam{{.learning_rate = 1e-3}}, {.batch = 128, .ema = 0.995, .out = "runs/digits"}};
-  trainer.fit(digits, 1, [&](auto const& batch) { return ddpm.loss(net, batch.images, rng); });
+  trainer.fit(digits, 1, [&](auto const& batch, st::Rng& noise) { return ddpm.loss(net, batch.images, noise); });
   auto const x = st::sample_ddim(net.ema(), rng.normal({64, 28, 28, 1}), ddpm.schedule, {.steps = 50});
   st::write_grid("runs/digits/samples.png", x);
 } catch (const st::Error& error) {
