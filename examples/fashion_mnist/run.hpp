@@ -91,6 +91,7 @@ class Run {
     if (options_.block == "resnet")
       std::printf("Groups of the norms: %lld (the course's 8 do not divide its widths of 28, 56 and 112)\n",
                   static_cast<long long>(net_.net().config.resnet_groups));
+    if (options_.max_minutes > 0) std::printf("Training ends after %g minutes at the latest\n", options_.max_minutes);
     std::fflush(stdout);
   }
 

@@ -104,6 +104,8 @@ class Run {
   // Samples, draws and measures them; returns what metrics.json holds.
   st::Json evaluate(const st::TrainingResult& result, const example::TrainingLog& log) const {
     auto metrics = options_.to_json();
+    metrics["learning_rate"] = optimizer(options_).config.learning_rate;
+    metrics["ema"] = trainer_config(options_).ema;
     metrics["parameters"] = example::parameter_count(net_);
     metrics["steps"] = result.step;
     metrics["loss"] = log.mean_of_last(500);

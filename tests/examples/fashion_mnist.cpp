@@ -123,6 +123,9 @@ TEST_CASE("fashion_mnist: what cannot be done is said in a sentence") {
   require_failure(fashion_mnist(data, out, "--max-minutes -1"), 2, "--max-minutes");
   require_failure(fashion_mnist(data, out, "--epochs 0"), 2, "--epochs");
   require_failure(fashion_mnist(folder / "nowhere", out, ""), 1, "scripts/get-data fashion-mnist");
+  auto const from_environment = "STIPPLE_DATA=" + quoted(folder.path()) + " " + program("fashion_mnist") +
+                                " --steps 1 --batch 2 --timesteps 2 --sample-count 1 --quiet --out ";
+  require_success(from_environment + quoted(folder / "environment"));
   require_failure(fashion_mnist(data, out, "--steps 1 --resume"), 1, "no checkpoint");
   CHECK_FALSE(std::filesystem::exists(out / "metrics.json"));
   auto const images = data / "train-images-idx3-ubyte";

@@ -18,8 +18,8 @@ inline void fill_normals_range(const DrawKey& key, std::uint64_t first_sample, f
 
 #else
 
-// `Ints` holds 32-bit words, as many as Vec has lanes; `Longs` 64-bit ones, half as many. Only the lower halves of Longs
-// count, as products of 32-bit words ignore the upper ones.
+// `Ints` holds 32-bit words, as many as Vec has lanes; `Longs` 64-bit ones, half as many. Only the lower halves of
+// Longs count, as products of 32-bit words ignore the upper ones.
 #if STIPPLE_ISA_AVX512
 using Ints = __m512i;
 using Longs = __m512i;
@@ -167,11 +167,11 @@ inline void fill_normals_range(const DrawKey& key, std::uint64_t first_sample, f
         ++sample;
       }
     }
-    PhiloxState const x = philox_lanes(
-        {load_longs(block_of), all_longs(key.draw), load_longs(low), load_longs(high)}, key.key0, key.key1);
-    PhiloxState const y =
-        philox_lanes({load_longs(block_of + half), all_longs(key.draw), load_longs(low + half), load_longs(high + half)},
-                     key.key0, key.key1);
+    PhiloxState const x = philox_lanes({load_longs(block_of), all_longs(key.draw), load_longs(low), load_longs(high)},
+                                       key.key0, key.key1);
+    PhiloxState const y = philox_lanes(
+        {load_longs(block_of + half), all_longs(key.draw), load_longs(low + half), load_longs(high + half)}, key.key0,
+        key.key1);
     TwoNormals const front = normals_lanes(lower_words(x.c0, y.c0), lower_words(x.c1, y.c1));
     TwoNormals const back = normals_lanes(lower_words(x.c2, y.c2), lower_words(x.c3, y.c3));
     alignas(64) float values[4][width];
