@@ -2,11 +2,37 @@
 #pragma once
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/activation.hpp>
 
 namespace stipple {
 
 /// f(x), elementwise; see `Activation` for the formulas.
+template <Real T, Device D>
+Var<T, D> activate(const Var<T, D>& x, Activation kind);
+
+template <Real T, Device D>
+Var<T, D> relu(const Var<T, D>& x);
+template <Real T, Device D>
+Var<T, D> silu(const Var<T, D>& x);
+/// The exact form; `gelu_tanh` is the approximation.
+template <Real T, Device D>
+Var<T, D> gelu(const Var<T, D>& x);
+template <Real T, Device D>
+Var<T, D> gelu_tanh(const Var<T, D>& x);
+template <Real T, Device D>
+Var<T, D> mish(const Var<T, D>& x);
+template <Real T, Device D>
+Var<T, D> sigmoid(const Var<T, D>& x);
+template <Real T, Device D>
+Var<T, D> tanh(const Var<T, D>& x);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
 template <Real T, Device D>
 Var<T, D> activate(const Var<T, D>& x, Activation kind) {
   if (kind == Activation::none) return x;
@@ -19,30 +45,49 @@ template <Real T, Device D>
 Var<T, D> relu(const Var<T, D>& x) {
   return activate(x, Activation::relu);
 }
+
 template <Real T, Device D>
 Var<T, D> silu(const Var<T, D>& x) {
   return activate(x, Activation::silu);
 }
-/// The exact form; `gelu_tanh` is the approximation.
+
 template <Real T, Device D>
 Var<T, D> gelu(const Var<T, D>& x) {
   return activate(x, Activation::gelu);
 }
+
 template <Real T, Device D>
 Var<T, D> gelu_tanh(const Var<T, D>& x) {
   return activate(x, Activation::gelu_tanh);
 }
+
 template <Real T, Device D>
 Var<T, D> mish(const Var<T, D>& x) {
   return activate(x, Activation::mish);
 }
+
 template <Real T, Device D>
 Var<T, D> sigmoid(const Var<T, D>& x) {
   return activate(x, Activation::sigmoid);
 }
+
 template <Real T, Device D>
 Var<T, D> tanh(const Var<T, D>& x) {
   return activate(x, Activation::tanh);
 }
 
+#define STIPPLE_INSTANCES(T)                                             \
+  template Var<T, Cpu> activate<T, Cpu>(const Var<T, Cpu>&, Activation); \
+  template Var<T, Cpu> relu<T, Cpu>(const Var<T, Cpu>&);                 \
+  template Var<T, Cpu> silu<T, Cpu>(const Var<T, Cpu>&);                 \
+  template Var<T, Cpu> gelu<T, Cpu>(const Var<T, Cpu>&);                 \
+  template Var<T, Cpu> gelu_tanh<T, Cpu>(const Var<T, Cpu>&);            \
+  template Var<T, Cpu> mish<T, Cpu>(const Var<T, Cpu>&);                 \
+  template Var<T, Cpu> sigmoid<T, Cpu>(const Var<T, Cpu>&);              \
+  template Var<T, Cpu> tanh<T, Cpu>(const Var<T, Cpu>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

@@ -2,10 +2,42 @@
 #pragma once
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 
 namespace stipple {
 
 /// a + b with `b` broadcast over `a` (see ops::broadcast_plan).
+template <Real T, Real U, Device D>
+Var<T, D> operator+(const Var<T, D>& a, const Var<U, D>& b);
+
+/// a - b with `b` broadcast over `a`.
+template <Real T, Real U, Device D>
+Var<T, D> operator-(const Var<T, D>& a, const Var<U, D>& b);
+
+/// a * b, elementwise, with `b` broadcast over `a`.
+template <Real T, Real U, Device D>
+Var<T, D> operator*(const Var<T, D>& a, const Var<U, D>& b);
+
+/// scale * x + shift with two numbers.
+template <Real T, Device D>
+Var<T, D> affine(const Var<T, D>& x, double scale, double shift = 0);
+template <Real T, Device D>
+Var<T, D> operator*(double scale, const Var<T, D>& x);
+
+/// The same values as another element type; the gradient is converted back.
+template <Real T, Real U, Device D>
+Var<T, D> cast(const Var<U, D>& x);
+
+/// The same elements under another shape of the same size.
+template <Real T, Device D>
+Var<T, D> reshape(const Var<T, D>& x, const Shape& shape);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
 template <Real T, Real U, Device D>
 Var<T, D> operator+(const Var<T, D>& a, const Var<U, D>& b) {
   return record(
@@ -18,7 +50,6 @@ Var<T, D> operator+(const Var<T, D>& a, const Var<U, D>& b) {
       });
 }
 
-/// a - b with `b` broadcast over `a`.
 template <Real T, Real U, Device D>
 Var<T, D> operator-(const Var<T, D>& a, const Var<U, D>& b) {
   return record(ops::subtract(a.value(), b.value()), std::tie(a, b),
@@ -28,7 +59,6 @@ Var<T, D> operator-(const Var<T, D>& a, const Var<U, D>& b) {
                 });
 }
 
-/// a * b, elementwise, with `b` broadcast over `a`.
 template <Real T, Real U, Device D>
 Var<T, D> operator*(const Var<T, D>& a, const Var<U, D>& b) {
   return record(
@@ -39,18 +69,17 @@ Var<T, D> operator*(const Var<T, D>& a, const Var<U, D>& b) {
       });
 }
 
-/// scale * x + shift with two numbers.
 template <Real T, Device D>
-Var<T, D> affine(const Var<T, D>& x, double scale, double shift = 0) {
+Var<T, D> affine(const Var<T, D>& x, double scale, double shift) {
   return record(ops::affine(x.value(), scale, shift), std::tie(x),
                 [scale](const Tensor<T, D>& dy) { return std::tuple(ops::affine(dy, scale)); });
 }
+
 template <Real T, Device D>
 Var<T, D> operator*(double scale, const Var<T, D>& x) {
   return affine(x, scale);
 }
 
-/// The same values as another element type; the gradient is converted back.
 template <Real T, Real U, Device D>
 Var<T, D> cast(const Var<U, D>& x) {
   if constexpr (std::same_as<T, U>)
@@ -60,11 +89,29 @@ Var<T, D> cast(const Var<U, D>& x) {
                   [](const Tensor<T, D>& dy) { return std::tuple(ops::cast<U>(dy)); });
 }
 
-/// The same elements under another shape of the same size.
 template <Real T, Device D>
 Var<T, D> reshape(const Var<T, D>& x, const Shape& shape) {
   return record(x.value().reshape(shape), std::tie(x),
                 [from = x.shape()](const Tensor<T, D>& dy) { return std::tuple(dy.reshape(from)); });
 }
 
+#define STIPPLE_INSTANCES(T, U)                                                      \
+  template Var<T, Cpu> operator+<T, U, Cpu>(const Var<T, Cpu>&, const Var<U, Cpu>&); \
+  template Var<T, Cpu> operator-<T, U, Cpu>(const Var<T, Cpu>&, const Var<U, Cpu>&); \
+  template Var<T, Cpu> operator*<T, U, Cpu>(const Var<T, Cpu>&, const Var<U, Cpu>&);
+STIPPLE_FOR_EACH_PAIR(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+#define STIPPLE_INSTANCES(T)                                               \
+  template Var<T, Cpu> affine<T, Cpu>(const Var<T, Cpu>&, double, double); \
+  template Var<T, Cpu> operator*<T, Cpu>(double, const Var<T, Cpu>&);      \
+  template Var<T, Cpu> reshape<T, Cpu>(const Var<T, Cpu>&, const Shape&);  \
+  template Var<T, Cpu> cast<T, float, Cpu>(const Var<float, Cpu>&);        \
+  template Var<T, Cpu> cast<T, bf16, Cpu>(const Var<bf16, Cpu>&);          \
+  template Var<T, Cpu> cast<T, double, Cpu>(const Var<double, Cpu>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

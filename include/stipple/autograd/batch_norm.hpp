@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/batch_norm.hpp>
 
 namespace stipple {
@@ -17,7 +18,18 @@ struct BatchNormSpec {
 template <Real T, Device D>
 Var<T, D> batch_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, const Var<accumulate_t<T>, D>& bias,
                      Tensor<accumulate_t<T>, D> running_mean, Tensor<accumulate_t<T>, D> running_variance,
-                     bool training, const BatchNormSpec& spec = {}) {
+                     bool training, const BatchNormSpec& spec = {});
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
+template <Real T, Device D>
+Var<T, D> batch_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, const Var<accumulate_t<T>, D>& bias,
+                     Tensor<accumulate_t<T>, D> running_mean, Tensor<accumulate_t<T>, D> running_variance,
+                     bool training, const BatchNormSpec& spec) {
   auto const statistics = training ? BatchStatistics::batch : BatchStatistics::given;
   auto out = training
                  ? ops::batch_norm(x.value(), weight.value(), bias.value(), spec.eps)
@@ -33,4 +45,13 @@ Var<T, D> batch_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, 
                 });
 }
 
+#define STIPPLE_INSTANCES(T)                                                                              \
+  template Var<T, Cpu> batch_norm<T, Cpu>(const Var<T, Cpu>&, const Var<accumulate_t<T>, Cpu>&,           \
+                                          const Var<accumulate_t<T>, Cpu>&, Tensor<accumulate_t<T>, Cpu>, \
+                                          Tensor<accumulate_t<T>, Cpu>, bool, const BatchNormSpec&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

@@ -5,11 +5,35 @@
 #include <vector>
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/concat.hpp>
 
 namespace stipple {
 
 /// (..., C1), (..., C2), ... to (..., C1 + C2 + ...).
+template <Real T, Device D>
+Var<T, D> concat(const std::vector<Var<T, D>>& parts);
+template <Real T, Device D>
+Var<T, D> concat(std::initializer_list<Var<T, D>> parts);
+template <Real T, Device D, std::same_as<Var<T, D>>... More>
+Var<T, D> concat(const Var<T, D>& first, const Var<T, D>& second, const More&... more) {
+  return concat(std::vector<Var<T, D>>{first, second, more...});
+}
+
+/// Columns [begin, begin + count) of the last axis.
+template <Real T, Device D>
+Var<T, D> slice_last(const Var<T, D>& x, Index begin, Index count);
+
+/// (..., C) to (..., sizes[0]), (..., sizes[1]), ...; the sizes add up to C.
+template <Real T, Device D>
+std::vector<Var<T, D>> split(const Var<T, D>& x, const std::vector<Index>& sizes);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
 template <Real T, Device D>
 Var<T, D> concat(const std::vector<Var<T, D>>& parts) {
   std::vector<Tensor<T, D>> values;
@@ -30,16 +54,12 @@ Var<T, D> concat(const std::vector<Var<T, D>>& parts) {
     return gradients;
   });
 }
+
 template <Real T, Device D>
 Var<T, D> concat(std::initializer_list<Var<T, D>> parts) {
   return concat(std::vector<Var<T, D>>(parts));
 }
-template <Real T, Device D, std::same_as<Var<T, D>>... More>
-Var<T, D> concat(const Var<T, D>& first, const Var<T, D>& second, const More&... more) {
-  return concat(std::vector<Var<T, D>>{first, second, more...});
-}
 
-/// Columns [begin, begin + count) of the last axis.
 template <Real T, Device D>
 Var<T, D> slice_last(const Var<T, D>& x, Index begin, Index count) {
   return record(ops::slice_last(x.value(), begin, count), std::tie(x),
@@ -49,7 +69,6 @@ Var<T, D> slice_last(const Var<T, D>& x, Index begin, Index count) {
                 });
 }
 
-/// (..., C) to (..., sizes[0]), (..., sizes[1]), ...; the sizes add up to C.
 template <Real T, Device D>
 std::vector<Var<T, D>> split(const Var<T, D>& x, const std::vector<Index>& sizes) {
   Index total = 0;
@@ -65,4 +84,14 @@ std::vector<Var<T, D>> split(const Var<T, D>& x, const std::vector<Index>& sizes
   return parts;
 }
 
+#define STIPPLE_INSTANCES(T)                                                 \
+  template Var<T, Cpu> concat<T, Cpu>(const std::vector<Var<T, Cpu>>&);      \
+  template Var<T, Cpu> concat<T, Cpu>(std::initializer_list<Var<T, Cpu>>);   \
+  template Var<T, Cpu> slice_last<T, Cpu>(const Var<T, Cpu>&, Index, Index); \
+  template std::vector<Var<T, Cpu>> split<T, Cpu>(const Var<T, Cpu>&, const std::vector<Index>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/conv2d.hpp>
 
 namespace stipple {
@@ -16,8 +17,16 @@ struct ConvEpilogue {
 
 /// conv(x, weight) + bias + addend + residual. x (N, H, W, C), weight (kH, kW, C / groups, O).
 template <Real T, Device D>
-Var<T, D> conv2d(const Var<T, D>& x, const Var<T, D>& weight, const Conv2dSpec& spec,
-                 const ConvEpilogue<T, D>& e = {}) {
+Var<T, D> conv2d(const Var<T, D>& x, const Var<T, D>& weight, const Conv2dSpec& spec, const ConvEpilogue<T, D>& e = {});
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
+template <Real T, Device D>
+Var<T, D> conv2d(const Var<T, D>& x, const Var<T, D>& weight, const Conv2dSpec& spec, const ConvEpilogue<T, D>& e) {
   return record(ops::conv2d(x.value(), weight.value(), spec, e.bias.value(), e.addend.value(), e.residual.value()),
                 std::tie(x, weight, e.bias, e.addend, e.residual),
                 [x_value = x.value(), w = weight.value(), spec, needs_x = x.requires_grad(),
@@ -33,4 +42,12 @@ Var<T, D> conv2d(const Var<T, D>& x, const Var<T, D>& weight, const Conv2dSpec& 
                 });
 }
 
+#define STIPPLE_INSTANCES(T)                                                                     \
+  template Var<T, Cpu> conv2d<T, Cpu>(const Var<T, Cpu>&, const Var<T, Cpu>&, const Conv2dSpec&, \
+                                      const ConvEpilogue<T, Cpu>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

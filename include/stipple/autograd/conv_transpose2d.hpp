@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/conv_transpose2d.hpp>
 
 namespace stipple {
@@ -9,7 +10,17 @@ namespace stipple {
 /// Transposed convolution of x (N, h, w, C) with weight (kH, kW, O / groups, C), plus bias (O), which may be undefined.
 template <Real T, Device D>
 Var<T, D> conv_transpose2d(const Var<T, D>& x, const Var<T, D>& weight, const ConvTranspose2dSpec& spec,
-                           const Var<accumulate_t<T>, D>& bias = {}) {
+                           const Var<accumulate_t<T>, D>& bias = {});
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
+template <Real T, Device D>
+Var<T, D> conv_transpose2d(const Var<T, D>& x, const Var<T, D>& weight, const ConvTranspose2dSpec& spec,
+                           const Var<accumulate_t<T>, D>& bias) {
   return record(ops::conv_transpose2d(x.value(), weight.value(), spec, bias.value()), std::tie(x, weight, bias),
                 [x_value = x.value(), w = weight.value(), spec, needs_x = x.requires_grad(),
                  needs_weight = weight.requires_grad(), needs_bias = bias.requires_grad()](const Tensor<T, D>& dy) {
@@ -21,4 +32,12 @@ Var<T, D> conv_transpose2d(const Var<T, D>& x, const Var<T, D>& weight, const Co
                 });
 }
 
+#define STIPPLE_INSTANCES(T)                                                                                        \
+  template Var<T, Cpu> conv_transpose2d<T, Cpu>(const Var<T, Cpu>&, const Var<T, Cpu>&, const ConvTranspose2dSpec&, \
+                                                const Var<accumulate_t<T>, Cpu>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

@@ -3,12 +3,22 @@
 
 #include <stipple/autograd/mode.hpp>
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/dropout.hpp>
 
 namespace stipple {
 
 /// While a Training lives: elements are zero with probability `p`, the others are divided by 1 - p; the mask is the
 /// next draw of the training's Rng. Otherwise x itself.
+template <Real T, Device D>
+Var<T, D> dropout(const Var<T, D>& x, double p);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
 template <Real T, Device D>
 Var<T, D> dropout(const Var<T, D>& x, double p) {
   require(p >= 0 && p <= 1, "dropout: given probability ", p, ", wanted 0 to 1");
@@ -19,4 +29,10 @@ Var<T, D> dropout(const Var<T, D>& x, double p) {
                 [p, key](const Tensor<T, D>& dy) { return std::tuple(ops::dropout(dy, p, key)); });
 }
 
+#define STIPPLE_INSTANCES(T) template Var<T, Cpu> dropout<T, Cpu>(const Var<T, Cpu>&, double);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

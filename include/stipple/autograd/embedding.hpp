@@ -2,11 +2,25 @@
 #pragma once
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/embedding.hpp>
 
 namespace stipple {
 
 /// Rows of the table (V, E) for ids of any shape (...): (..., E).
+template <Real T, Device D>
+Var<T, D> embedding(const Var<T, D>& table, const Tensor<std::int32_t, D>& ids);
+
+/// (...) to (..., classes): 1 at the id, 0 elsewhere. A constant.
+template <Real T, Device D>
+Var<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
 template <Real T, Device D>
 Var<T, D> embedding(const Var<T, D>& table, const Tensor<std::int32_t, D>& ids) {
   return record(ops::embedding(table.value(), ids), std::tie(table),
@@ -15,10 +29,17 @@ Var<T, D> embedding(const Var<T, D>& table, const Tensor<std::int32_t, D>& ids) 
                 });
 }
 
-/// (...) to (..., classes): 1 at the id, 0 elsewhere. A constant.
 template <Real T, Device D>
 Var<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes) {
   return Var<T, D>(ops::one_hot<T>(ids, classes));
 }
 
+#define STIPPLE_INSTANCES(T)                                                                    \
+  template Var<T, Cpu> embedding<T, Cpu>(const Var<T, Cpu>&, const Tensor<std::int32_t, Cpu>&); \
+  template Var<T, Cpu> one_hot<T, Cpu>(const Tensor<std::int32_t, Cpu>&, Index);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/group_norm.hpp>
 
 namespace stipple {
@@ -10,7 +11,17 @@ namespace stipple {
 /// kept; weight and bias may be undefined.
 template <Real T, Device D>
 Var<T, D> group_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, const Var<accumulate_t<T>, D>& bias,
-                     const GroupNormSpec& spec = {}) {
+                     const GroupNormSpec& spec = {});
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
+template <Real T, Device D>
+Var<T, D> group_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, const Var<accumulate_t<T>, D>& bias,
+                     const GroupNormSpec& spec) {
   auto out = ops::group_norm(x.value(), weight.value(), bias.value(), spec);
   return record(std::move(out.y), std::tie(x, weight, bias),
                 [input = x.value(), w = weight.value(), b = bias.value(), mean = std::move(out.mean),
@@ -20,4 +31,12 @@ Var<T, D> group_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, 
                 });
 }
 
+#define STIPPLE_INSTANCES(T)                                                                    \
+  template Var<T, Cpu> group_norm<T, Cpu>(const Var<T, Cpu>&, const Var<accumulate_t<T>, Cpu>&, \
+                                          const Var<accumulate_t<T>, Cpu>&, const GroupNormSpec&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/layer_norm.hpp>
 
 namespace stipple {
@@ -9,7 +10,17 @@ namespace stipple {
 /// (x - mean) rstd weight + bias over the last axis, see ops::layer_norm; weight and bias may be undefined.
 template <Real T, Device D>
 Var<T, D> layer_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, const Var<accumulate_t<T>, D>& bias,
-                     double eps = 1e-5) {
+                     double eps = 1e-5);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
+template <Real T, Device D>
+Var<T, D> layer_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, const Var<accumulate_t<T>, D>& bias,
+                     double eps) {
   auto out = ops::layer_norm(x.value(), weight.value(), bias.value(), eps);
   return record(std::move(out.y), std::tie(x, weight, bias),
                 [input = x.value(), w = weight.value(), b = bias.value(), mean = std::move(out.mean),
@@ -19,4 +30,12 @@ Var<T, D> layer_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, 
                 });
 }
 
+#define STIPPLE_INSTANCES(T)                                                                    \
+  template Var<T, Cpu> layer_norm<T, Cpu>(const Var<T, Cpu>&, const Var<accumulate_t<T>, Cpu>&, \
+                                          const Var<accumulate_t<T>, Cpu>&, double);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

@@ -2,11 +2,21 @@
 #pragma once
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/linear_attention.hpp>
 
 namespace stipple {
 
 /// Linear attention on q, k and v side by side in the channels of one tensor; see ops::linear_attention_qkv.
+template <Real T, Device D>
+Var<T, D> linear_attention_qkv(const Var<T, D>& qkv, Index heads, Index head_dim);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
 template <Real T, Device D>
 Var<T, D> linear_attention_qkv(const Var<T, D>& qkv, Index heads, Index head_dim) {
   auto out = ops::linear_attention_qkv(qkv.value(), heads, head_dim);
@@ -16,4 +26,10 @@ Var<T, D> linear_attention_qkv(const Var<T, D>& qkv, Index heads, Index head_dim
   });
 }
 
+#define STIPPLE_INSTANCES(T) template Var<T, Cpu> linear_attention_qkv<T, Cpu>(const Var<T, Cpu>&, Index, Index);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

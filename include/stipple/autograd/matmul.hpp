@@ -2,11 +2,26 @@
 #pragma once
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/matmul.hpp>
 
 namespace stipple {
 
 /// a (M, K) times b (K, N), or batches of them.
+template <Real T, Device D>
+Var<T, D> matmul(const Var<T, D>& a, const Var<T, D>& b);
+
+/// x (..., in) times weight (in, out) plus bias (out), plus residual (..., out); the last two may be undefined.
+template <Real T, Device D>
+Var<T, D> linear(const Var<T, D>& x, const Var<T, D>& weight, const Var<accumulate_t<T>, D>& bias = {},
+                 const Var<T, D>& residual = {});
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
 template <Real T, Device D>
 Var<T, D> matmul(const Var<T, D>& a, const Var<T, D>& b) {
   return record(
@@ -17,10 +32,9 @@ Var<T, D> matmul(const Var<T, D>& a, const Var<T, D>& b) {
       });
 }
 
-/// x (..., in) times weight (in, out) plus bias (out), plus residual (..., out); the last two may be undefined.
 template <Real T, Device D>
-Var<T, D> linear(const Var<T, D>& x, const Var<T, D>& weight, const Var<accumulate_t<T>, D>& bias = {},
-                 const Var<T, D>& residual = {}) {
+Var<T, D> linear(const Var<T, D>& x, const Var<T, D>& weight, const Var<accumulate_t<T>, D>& bias,
+                 const Var<T, D>& residual) {
   return record(ops::linear(x.value(), weight.value(), bias.value(), residual.value()),
                 std::tie(x, weight, bias, residual),
                 [x_value = x.value(), w = weight.value(), needs_x = x.requires_grad(),
@@ -37,4 +51,13 @@ Var<T, D> linear(const Var<T, D>& x, const Var<T, D>& weight, const Var<accumula
                 });
 }
 
+#define STIPPLE_INSTANCES(T)                                                                                    \
+  template Var<T, Cpu> matmul<T, Cpu>(const Var<T, Cpu>&, const Var<T, Cpu>&);                                  \
+  template Var<T, Cpu> linear<T, Cpu>(const Var<T, Cpu>&, const Var<T, Cpu>&, const Var<accumulate_t<T>, Cpu>&, \
+                                      const Var<T, Cpu>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

@@ -3,15 +3,13 @@
 
 #include <utility>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/rng.hpp>
 
 namespace stipple {
 
 namespace autograd {
-inline Rng*& training_rng() {
-  thread_local Rng* rng = nullptr;
-  return rng;
-}
+STIPPLE_INLINE Rng*& training_rng();
 }  // namespace autograd
 
 /// While one lives, layers of this thread are in training mode and dropout takes its masks from `rng`. Without one
@@ -28,6 +26,25 @@ class Training {
 };
 
 /// True while a Training lives in this thread.
-inline bool is_training() { return autograd::training_rng() != nullptr; }
+STIPPLE_INLINE bool is_training();
 
 }  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple::autograd {
+
+STIPPLE_INLINE Rng*& training_rng() {
+  thread_local Rng* rng = nullptr;
+  return rng;
+}
+
+}  // namespace stipple::autograd
+
+namespace stipple {
+
+STIPPLE_INLINE bool is_training() { return autograd::training_rng() != nullptr; }
+
+}  // namespace stipple
+
+#endif

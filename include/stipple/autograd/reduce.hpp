@@ -2,22 +2,35 @@
 #pragma once
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/reduce.hpp>
 
 namespace stipple {
 
 /// Sum over `axes`, by default all, in the accumulation type.
 template <Real T, Device D>
-Var<accumulate_t<T>, D> sum(const Var<T, D>& x, Axes axes = {}) {
+Var<accumulate_t<T>, D> sum(const Var<T, D>& x, Axes axes = {});
+
+/// Mean over `axes`, by default all, in the accumulation type.
+template <Real T, Device D>
+Var<accumulate_t<T>, D> mean(const Var<T, D>& x, Axes axes = {});
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
+template <Real T, Device D>
+Var<accumulate_t<T>, D> sum(const Var<T, D>& x, Axes axes) {
   return record(ops::sum(x.value(), axes), std::tie(x),
                 [shape = x.shape(), axes](const Tensor<accumulate_t<T>, D>& dy) {
                   return std::tuple(ops::sum_backward<T>(dy, shape, axes));
                 });
 }
 
-/// Mean over `axes`, by default all, in the accumulation type.
 template <Real T, Device D>
-Var<accumulate_t<T>, D> mean(const Var<T, D>& x, Axes axes = {}) {
+Var<accumulate_t<T>, D> mean(const Var<T, D>& x, Axes axes) {
   return record(ops::mean(x.value(), axes), std::tie(x),
                 [shape = x.shape(), axes](const Tensor<accumulate_t<T>, D>& dy) {
                   auto const n = static_cast<double>(ops::count_for_mean("mean", shape, axes));
@@ -25,4 +38,12 @@ Var<accumulate_t<T>, D> mean(const Var<T, D>& x, Axes axes = {}) {
                 });
 }
 
+#define STIPPLE_INSTANCES(T)                                                \
+  template Var<accumulate_t<T>, Cpu> sum<T, Cpu>(const Var<T, Cpu>&, Axes); \
+  template Var<accumulate_t<T>, Cpu> mean<T, Cpu>(const Var<T, Cpu>&, Axes);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

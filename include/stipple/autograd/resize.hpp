@@ -2,20 +2,33 @@
 #pragma once
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/resize.hpp>
 
 namespace stipple {
 
 /// (N, H, W, C) to (N, size.height, size.width, C), as torch.nn.functional.interpolate.
 template <Real T, Device D>
-Var<T, D> resize(const Var<T, D>& x, Size2d size, ResizeSpec spec = {}) {
+Var<T, D> resize(const Var<T, D>& x, Size2d size, ResizeSpec spec = {});
+
+/// (N, H, W, C) to (N, factor H, factor W, C): every pixel repeated.
+template <Real T, Device D>
+Var<T, D> upsample(const Var<T, D>& x, Index factor);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
+template <Real T, Device D>
+Var<T, D> resize(const Var<T, D>& x, Size2d size, ResizeSpec spec) {
   return record(ops::resize(x.value(), size, spec), std::tie(x),
                 [from = Size2d{x.dim(1), x.dim(2)}, spec](const Tensor<T, D>& dy) {
                   return std::tuple(ops::resize_backward(dy, from, spec));
                 });
 }
 
-/// (N, H, W, C) to (N, factor H, factor W, C): every pixel repeated.
 template <Real T, Device D>
 Var<T, D> upsample(const Var<T, D>& x, Index factor) {
   require(x.shape().rank() == 4 && factor >= 1 && factor <= 65536, "upsample: given shape ", x.shape(), " and factor ",
@@ -23,4 +36,12 @@ Var<T, D> upsample(const Var<T, D>& x, Index factor) {
   return resize(x, {factor * x.dim(1), factor * x.dim(2)});
 }
 
+#define STIPPLE_INSTANCES(T)                                                   \
+  template Var<T, Cpu> resize<T, Cpu>(const Var<T, Cpu>&, Size2d, ResizeSpec); \
+  template Var<T, Cpu> upsample<T, Cpu>(const Var<T, Cpu>&, Index);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

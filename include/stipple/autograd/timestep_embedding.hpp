@@ -2,14 +2,31 @@
 #pragma once
 
 #include <stipple/autograd/var.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/timestep_embedding.hpp>
 
 namespace stipple {
 
 /// Timesteps (N) to (N, dim); see TimestepEmbeddingSpec.
 template <Real T, Device D>
-Var<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, TimestepEmbeddingSpec spec = {}) {
+Var<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, TimestepEmbeddingSpec spec = {});
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(autograd)
+
+namespace stipple {
+
+template <Real T, Device D>
+Var<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, TimestepEmbeddingSpec spec) {
   return Var<T, D>(ops::timestep_embedding<T>(t, dim, spec));
 }
 
+#define STIPPLE_INSTANCES(T) \
+  template Var<T, Cpu> timestep_embedding<T, Cpu>(const Tensor<accumulate_t<T>, Cpu>&, Index, TimestepEmbeddingSpec);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

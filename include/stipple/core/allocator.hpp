@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/core/error.hpp>
 
 #if defined(__linux__)
@@ -38,47 +39,16 @@ class Allocator {
   Allocator() = default;
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;
-  ~Allocator() {
-    for (auto const& [base, bytes] : chunks_) release_chunk(base, bytes);
-  }
+  ~Allocator();
 
   /// Throws Error when the system has no more memory.
-  void* allocate(std::size_t bytes) {
-    std::size_t const size = rounded(bytes);
-    std::lock_guard const lock(mutex_);
-#if defined(__SANITIZE_ADDRESS__)
-    void* const block = system_block(size);  // one block a tensor, so that the sanitizer sees every overrun
-#else
-    void* const block = size <= small_limit ? take_small(size) : take_large(size);
-#endif
-    report_.in_use += size;
-    if (report_.in_use > report_.peak) report_.peak = report_.in_use;
-    return block;
-  }
+  void* allocate(std::size_t bytes);
 
-  void deallocate(void* block, std::size_t bytes) noexcept {
-    std::size_t const size = rounded(bytes);
-    std::lock_guard const lock(mutex_);
-    report_.in_use -= size;
-#if defined(__SANITIZE_ADDRESS__)
-    std::free(block);
-#else
-    if (size <= small_limit)
-      small_[size_class(size)].push_back(block);
-    else
-      give_large(static_cast<std::byte*>(block), size);
-#endif
-  }
+  void deallocate(void* block, std::size_t bytes) noexcept;
 
-  MemoryReport report() const {
-    std::lock_guard const lock(mutex_);
-    return report_;
-  }
+  MemoryReport report() const;
   /// Starts a new measurement of `peak`.
-  void reset_peak() {
-    std::lock_guard const lock(mutex_);
-    report_.peak = report_.in_use;
-  }
+  void reset_peak();
 
  private:
   static constexpr std::size_t small_limit = 64 * 1024;
@@ -86,86 +56,21 @@ class Allocator {
   static constexpr std::size_t huge_page = 2 * 1024 * 1024;
 
   // Small sizes are rounded to an eighth of their power of two; large ones to 4 KiB.
-  static std::size_t rounded(std::size_t bytes) {
-    if (bytes <= 512) return (bytes + 63) / 64 * 64 + (bytes == 0 ? 64 : 0);
-    if (bytes > small_limit) return (bytes + 4095) / 4096 * 4096;
-    std::size_t const step = std::bit_floor(bytes - 1) / 8;
-    return (bytes + step - 1) / step * step;
-  }
-  static std::size_t size_class(std::size_t size) {
-    if (size <= 512) return size / 64;  // 1..8
-    std::size_t const top = std::bit_floor(size - 1);
-    return 8 + static_cast<std::size_t>(std::countr_zero(top) - 9) * 8 + (size - top) / (top / 8);
-  }
+  static std::size_t rounded(std::size_t bytes);
+  static std::size_t size_class(std::size_t size);
 
-  void* take_small(std::size_t size) {
-    auto& list = small_[size_class(size)];
-    if (list.empty()) {
-      std::size_t const count = size >= 16 * 1024 ? 1 : 16 * 1024 / size;
-      auto* const slab = static_cast<std::byte*>(take_large((count * size + 4095) / 4096 * 4096));
-      for (std::size_t i = count; i-- > 0;) list.push_back(slab + i * size);
-    }
-    void* const block = list.back();
-    list.pop_back();
-    return block;
-  }
+  void* take_small(std::size_t size);
 
-  void* take_large(std::size_t size) {
-    auto it = by_size_.lower_bound({size, nullptr});
-    if (it == by_size_.end()) {
-      grow(size);
-      it = by_size_.lower_bound({size, nullptr});
-    }
-    auto const [free_size, base] = *it;
-    by_size_.erase(it);
-    by_address_.erase(base);
-    if (free_size > size) insert_free(base + size, free_size - size);
-    return base;
-  }
+  void* take_large(std::size_t size);
 
-  void give_large(std::byte* base, std::size_t size) {
-    auto next = by_address_.lower_bound(base);
-    if (next != by_address_.end() && base + size == next->first && !chunks_.contains(next->first)) {
-      size += next->second;
-      by_size_.erase({next->second, next->first});
-      next = by_address_.erase(next);
-    }
-    if (next != by_address_.begin()) {
-      auto const previous = std::prev(next);
-      if (previous->first + previous->second == base && !chunks_.contains(base)) {
-        base = previous->first;
-        size += previous->second;
-        by_size_.erase({previous->second, previous->first});
-        by_address_.erase(previous);
-      }
-    }
-    insert_free(base, size);
-  }
+  void give_large(std::byte* base, std::size_t size);
 
-  void insert_free(std::byte* base, std::size_t size) {
-    by_size_.insert({size, base});
-    by_address_.insert({base, size});
-  }
+  void insert_free(std::byte* base, std::size_t size);
 
-  void grow(std::size_t size) {
-    std::size_t const bytes = size < chunk_bytes ? chunk_bytes : (size + huge_page - 1) / huge_page * huge_page;
-    auto* const base = static_cast<std::byte*>(system_block(bytes));
-#if defined(__linux__)
-    madvise(base, bytes, MADV_HUGEPAGE);  // a hint; failing is harmless
-#endif
-    chunks_.insert({base, bytes});
-    report_.reserved += bytes;
-    insert_free(base, bytes);
-  }
+  void grow(std::size_t size);
 
-  void* system_block(std::size_t bytes) {
-    std::size_t const align = bytes >= chunk_bytes ? huge_page : alignment;
-    void* const base = std::aligned_alloc(align, (bytes + align - 1) / align * align);
-    require(base != nullptr, "allocator: the system refused ", bytes, " bytes; ", report_.in_use,
-            " bytes are in use and ", report_.reserved, " are held");
-    return base;
-  }
-  static void release_chunk(void* base, std::size_t) { std::free(base); }
+  void* system_block(std::size_t bytes);
+  static void release_chunk(void* base, std::size_t);
 
   mutable std::mutex mutex_;
   MemoryReport report_;
@@ -176,3 +81,135 @@ class Allocator {
 };
 
 }  // namespace stipple
+
+#if STIPPLE_DEFINES(core)
+
+namespace stipple {
+
+STIPPLE_INLINE Allocator::~Allocator() {
+  for (auto const& [base, bytes] : chunks_) release_chunk(base, bytes);
+}
+
+STIPPLE_INLINE void* Allocator::allocate(std::size_t bytes) {
+  std::size_t const size = rounded(bytes);
+  std::lock_guard const lock(mutex_);
+#if defined(__SANITIZE_ADDRESS__)
+  void* const block = system_block(size);  // one block a tensor, so that the sanitizer sees every overrun
+#else
+  void* const block = size <= small_limit ? take_small(size) : take_large(size);
+#endif
+  report_.in_use += size;
+  if (report_.in_use > report_.peak) report_.peak = report_.in_use;
+  return block;
+}
+
+STIPPLE_INLINE void Allocator::deallocate(void* block, std::size_t bytes) noexcept {
+  std::size_t const size = rounded(bytes);
+  std::lock_guard const lock(mutex_);
+  report_.in_use -= size;
+#if defined(__SANITIZE_ADDRESS__)
+  std::free(block);
+#else
+  if (size <= small_limit)
+    small_[size_class(size)].push_back(block);
+  else
+    give_large(static_cast<std::byte*>(block), size);
+#endif
+}
+
+STIPPLE_INLINE MemoryReport Allocator::report() const {
+  std::lock_guard const lock(mutex_);
+  return report_;
+}
+
+STIPPLE_INLINE void Allocator::reset_peak() {
+  std::lock_guard const lock(mutex_);
+  report_.peak = report_.in_use;
+}
+
+STIPPLE_INLINE std::size_t Allocator::rounded(std::size_t bytes) {
+  if (bytes <= 512) return (bytes + 63) / 64 * 64 + (bytes == 0 ? 64 : 0);
+  if (bytes > small_limit) return (bytes + 4095) / 4096 * 4096;
+  std::size_t const step = std::bit_floor(bytes - 1) / 8;
+  return (bytes + step - 1) / step * step;
+}
+
+STIPPLE_INLINE std::size_t Allocator::size_class(std::size_t size) {
+  if (size <= 512) return size / 64;  // 1..8
+  std::size_t const top = std::bit_floor(size - 1);
+  return 8 + static_cast<std::size_t>(std::countr_zero(top) - 9) * 8 + (size - top) / (top / 8);
+}
+
+STIPPLE_INLINE void* Allocator::take_small(std::size_t size) {
+  auto& list = small_[size_class(size)];
+  if (list.empty()) {
+    std::size_t const count = size >= 16 * 1024 ? 1 : 16 * 1024 / size;
+    auto* const slab = static_cast<std::byte*>(take_large((count * size + 4095) / 4096 * 4096));
+    for (std::size_t i = count; i-- > 0;) list.push_back(slab + i * size);
+  }
+  void* const block = list.back();
+  list.pop_back();
+  return block;
+}
+
+STIPPLE_INLINE void* Allocator::take_large(std::size_t size) {
+  auto it = by_size_.lower_bound({size, nullptr});
+  if (it == by_size_.end()) {
+    grow(size);
+    it = by_size_.lower_bound({size, nullptr});
+  }
+  auto const [free_size, base] = *it;
+  by_size_.erase(it);
+  by_address_.erase(base);
+  if (free_size > size) insert_free(base + size, free_size - size);
+  return base;
+}
+
+STIPPLE_INLINE void Allocator::give_large(std::byte* base, std::size_t size) {
+  auto next = by_address_.lower_bound(base);
+  if (next != by_address_.end() && base + size == next->first && !chunks_.contains(next->first)) {
+    size += next->second;
+    by_size_.erase({next->second, next->first});
+    next = by_address_.erase(next);
+  }
+  if (next != by_address_.begin()) {
+    auto const previous = std::prev(next);
+    if (previous->first + previous->second == base && !chunks_.contains(base)) {
+      base = previous->first;
+      size += previous->second;
+      by_size_.erase({previous->second, previous->first});
+      by_address_.erase(previous);
+    }
+  }
+  insert_free(base, size);
+}
+
+STIPPLE_INLINE void Allocator::insert_free(std::byte* base, std::size_t size) {
+  by_size_.insert({size, base});
+  by_address_.insert({base, size});
+}
+
+STIPPLE_INLINE void Allocator::grow(std::size_t size) {
+  std::size_t const bytes = size < chunk_bytes ? chunk_bytes : (size + huge_page - 1) / huge_page * huge_page;
+  auto* const base = static_cast<std::byte*>(system_block(bytes));
+#if defined(__linux__)
+  madvise(base, bytes, MADV_HUGEPAGE);  // a hint; failing is harmless
+#endif
+  chunks_.insert({base, bytes});
+  report_.reserved += bytes;
+  insert_free(base, bytes);
+}
+
+STIPPLE_INLINE void* Allocator::system_block(std::size_t bytes) {
+  std::size_t const align = bytes >= chunk_bytes ? huge_page : alignment;
+  void* const base = std::aligned_alloc(align, (bytes + align - 1) / align * align);
+  require(base != nullptr, "allocator: the system refused ", bytes, " bytes; ", report_.in_use,
+          " bytes are in use and ", report_.reserved, " are held");
+  return base;
+}
+
+STIPPLE_INLINE void Allocator::release_chunk(void* base, std::size_t) { std::free(base); }
+
+}  // namespace stipple
+
+#endif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/core/allocator.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/core/isa.hpp>
 #include <stipple/core/thread_pool.hpp>
 
@@ -10,10 +11,7 @@ namespace stipple {
 class Context {
  public:
   /// The process-wide default. It is never destroyed, so tensors with static lifetime may outlive main.
-  static Context& instance() {
-    static Context* const context = new Context;
-    return *context;
-  }
+  static Context& instance();
 
   Allocator allocator;
   ThreadPool threads;
@@ -27,7 +25,24 @@ void parallel_for(Index n, Index grain, const F& f) {
   Context::instance().threads.run(n, grain, f);
 }
 
-inline void set_num_threads(int threads) { Context::instance().threads.resize(threads); }
-inline int num_threads() { return Context::instance().threads.size(); }
+STIPPLE_INLINE void set_num_threads(int threads);
+STIPPLE_INLINE int num_threads();
 
 }  // namespace stipple
+
+#if STIPPLE_DEFINES(core)
+
+namespace stipple {
+
+STIPPLE_INLINE Context& Context::instance() {
+  static Context* const context = new Context;
+  return *context;
+}
+
+STIPPLE_INLINE void set_num_threads(int threads) { Context::instance().threads.resize(threads); }
+
+STIPPLE_INLINE int num_threads() { return Context::instance().threads.size(); }
+
+}  // namespace stipple
+
+#endif

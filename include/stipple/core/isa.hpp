@@ -2,18 +2,13 @@
 #pragma once
 
 #include <array>
-#include <cstdlib>
 #include <string_view>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/core/error.hpp>
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define STIPPLE_X86 1
-#include <cpuid.h>
-#if defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
 #else
 #define STIPPLE_X86 0
 #endif
@@ -29,7 +24,29 @@ inline constexpr std::array<std::string_view, 5> isa_names{"portable", "avx2", "
 inline std::string to_text(Isa isa) { return std::string(isa_names[static_cast<std::size_t>(isa)]); }
 
 /// The best instruction set of this processor and operating system. Asks Linux for the AMX tile state.
-inline Isa supported_isa() {
+STIPPLE_INLINE Isa supported_isa();
+
+/// The instruction set to use: `supported_isa()`, or what the environment variable STIPPLE_ISA names.
+/// Throws Error when it names none, or one that this processor lacks.
+STIPPLE_INLINE Isa detect_isa();
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(core)
+
+#include <cstdlib>
+
+#if STIPPLE_X86
+#include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#endif
+
+namespace stipple {
+
+STIPPLE_INLINE Isa supported_isa() {
 #if STIPPLE_X86
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return Isa::portable;
@@ -53,9 +70,7 @@ inline Isa supported_isa() {
 #endif
 }
 
-/// The instruction set to use: `supported_isa()`, or what the environment variable STIPPLE_ISA names.
-/// Throws Error when it names none, or one that this processor lacks.
-inline Isa detect_isa() {
+STIPPLE_INLINE Isa detect_isa() {
   Isa const best = supported_isa();
   const char* const wanted = std::getenv("STIPPLE_ISA");
   if (wanted == nullptr || *wanted == '\0') return best;
@@ -69,3 +84,5 @@ inline Isa detect_isa() {
 }
 
 }  // namespace stipple
+
+#endif

@@ -2,11 +2,25 @@
 #pragma once
 
 #include <stipple/backend/cpu/activation.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple::ops {
 
 /// f(x), elementwise; see `Activation` for the formulas.
+template <Real T, Device D>
+Tensor<T, D> activate(const Tensor<T, D>& x, Activation kind);
+
+/// Gradient of the input: dy f'(x).
+template <Real T, Device D>
+Tensor<T, D> activate_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x, Activation kind);
+
+}  // namespace stipple::ops
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops {
+
 template <Real T, Device D>
 Tensor<T, D> activate(const Tensor<T, D>& x, Activation kind) {
   require(x.defined(), to_text(kind), ": given an empty tensor");
@@ -15,7 +29,6 @@ Tensor<T, D> activate(const Tensor<T, D>& x, Activation kind) {
   return y;
 }
 
-/// Gradient of the input: dy f'(x).
 template <Real T, Device D>
 Tensor<T, D> activate_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x, Activation kind) {
   require(x.defined() && dy.defined(), to_text(kind), " backward: given an empty tensor");
@@ -26,4 +39,12 @@ Tensor<T, D> activate_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x, Ac
   return dx;
 }
 
+#define STIPPLE_INSTANCES(T)                                                   \
+  template Tensor<T, Cpu> activate<T, Cpu>(const Tensor<T, Cpu>&, Activation); \
+  template Tensor<T, Cpu> activate_backward<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, Activation);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple::ops
+
+#endif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/backend/cpu/arithmetic.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple::ops {
@@ -9,7 +10,37 @@ namespace stipple::ops {
 /// How `b` repeats over `a`: the same shape; one number per channel (C) or (1, ..., C); one row of channels per sample
 /// (N, C) or (N, 1, ..., C) over (N, ..., C); one number per sample (N) or (N, 1, ..., 1) over (N, ..., C); or one
 /// number. `name` is the operation in the message of the Error thrown for any other pair.
-inline cpu::Broadcast broadcast_plan(const char* name, const Shape& a, const Shape& b) {
+STIPPLE_INLINE cpu::Broadcast broadcast_plan(const char* name, const Shape& a, const Shape& b);
+
+/// a + b, with `b` broadcast as `broadcast_plan` says. The result has the shape and type of `a`.
+template <Real T, Real U, Device D>
+Tensor<T, D> add(const Tensor<T, D>& a, const Tensor<U, D>& b);
+/// a - b.
+template <Real T, Real U, Device D>
+Tensor<T, D> subtract(const Tensor<T, D>& a, const Tensor<U, D>& b);
+/// a * b, elementwise.
+template <Real T, Real U, Device D>
+Tensor<T, D> multiply(const Tensor<T, D>& a, const Tensor<U, D>& b);
+/// a += b without a new tensor.
+template <Real T, Real U, Device D>
+void add_in_place(Tensor<T, D>& a, const Tensor<U, D>& b);
+/// Gradient of a broadcast operand: sums `g` (times `factor`, when defined) down to `shape`.
+template <Real U, Real T, Device D>
+Tensor<U, D> sum_to(const Tensor<T, D>& g, const Tensor<T, D>& factor, const Shape& shape);
+/// scale * a + shift, elementwise with two numbers.
+template <Real T, Device D>
+Tensor<T, D> affine(const Tensor<T, D>& a, double scale, double shift = 0);
+/// The same values as another element type (rounded to nearest even for bf16). Shares storage when T is U.
+template <Real T, Real U, Device D>
+Tensor<T, D> cast(const Tensor<U, D>& a);
+
+}  // namespace stipple::ops
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops {
+
+STIPPLE_INLINE cpu::Broadcast broadcast_plan(const char* name, const Shape& a, const Shape& b) {
   if (a == b) return {a.size(), 1, 1};
   if (b.size() == 1) return {1, a.size(), 1};
   Index const samples = a.rank() > 0 ? a[0] : 1, channels = a.rank() > 0 ? a[-1] : 1;
@@ -27,7 +58,10 @@ inline cpu::Broadcast broadcast_plan(const char* name, const Shape& a, const Sha
        ", wanted equal shapes, or a right operand of one number, (C), (N, C), (N, 1, ..., C), (N, 1, ..., 1) or (N)");
 }
 
-namespace detail {
+}  // namespace stipple::ops
+
+namespace stipple::ops::detail {
+
 template <Real T, Real U, Device D>
 Tensor<T, D> combine(const char* name, cpu::Arithmetic kind, const Tensor<T, D>& a, const Tensor<U, D>& b) {
   require(a.defined() && b.defined(), name, ": given an empty tensor");
@@ -36,31 +70,33 @@ Tensor<T, D> combine(const char* name, cpu::Arithmetic kind, const Tensor<T, D>&
   cpu::arithmetic(kind, a.data(), b.data(), out.data(), plan);
   return out;
 }
-}  // namespace detail
 
-/// a + b, with `b` broadcast as `broadcast_plan` says. The result has the shape and type of `a`.
+}  // namespace stipple::ops::detail
+
+namespace stipple::ops {
+
 template <Real T, Real U, Device D>
 Tensor<T, D> add(const Tensor<T, D>& a, const Tensor<U, D>& b) {
   return detail::combine("add", cpu::Arithmetic::add, a, b);
 }
-/// a - b.
+
 template <Real T, Real U, Device D>
 Tensor<T, D> subtract(const Tensor<T, D>& a, const Tensor<U, D>& b) {
   return detail::combine("subtract", cpu::Arithmetic::subtract, a, b);
 }
-/// a * b, elementwise.
+
 template <Real T, Real U, Device D>
 Tensor<T, D> multiply(const Tensor<T, D>& a, const Tensor<U, D>& b) {
   return detail::combine("multiply", cpu::Arithmetic::multiply, a, b);
 }
-/// a += b without a new tensor.
+
 template <Real T, Real U, Device D>
 void add_in_place(Tensor<T, D>& a, const Tensor<U, D>& b) {
   require(a.defined() && b.defined(), "add_in_place: given an empty tensor");
   auto const plan = broadcast_plan("add_in_place", a.shape(), b.shape());
   cpu::arithmetic(cpu::Arithmetic::add, std::as_const(a).data(), b.data(), a.data(), plan);
 }
-/// Gradient of a broadcast operand: sums `g` (times `factor`, when defined) down to `shape`.
+
 template <Real U, Real T, Device D>
 Tensor<U, D> sum_to(const Tensor<T, D>& g, const Tensor<T, D>& factor, const Shape& shape) {
   require(g.defined(), "sum_to: given an empty tensor");
@@ -71,16 +107,16 @@ Tensor<U, D> sum_to(const Tensor<T, D>& g, const Tensor<T, D>& factor, const Sha
   cpu::sum_broadcast(g.data(), factor.defined() ? factor.data() : nullptr, out.data(), plan);
   return out;
 }
-/// scale * a + shift, elementwise with two numbers.
+
 template <Real T, Device D>
-Tensor<T, D> affine(const Tensor<T, D>& a, double scale, double shift = 0) {
+Tensor<T, D> affine(const Tensor<T, D>& a, double scale, double shift) {
   require(a.defined(), "affine: given an empty tensor");
   Tensor<T, D> out(a.shape());
   cpu::affine(a.data(), static_cast<cpu::compute_t<T>>(scale), static_cast<cpu::compute_t<T>>(shift), out.data(),
               a.size());
   return out;
 }
-/// The same values as another element type (rounded to nearest even for bf16). Shares storage when T is U.
+
 template <Real T, Real U, Device D>
 Tensor<T, D> cast(const Tensor<U, D>& a) {
   require(a.defined(), "cast: given an empty tensor");
@@ -98,4 +134,23 @@ Tensor<T, D> cast(const Tensor<U, D>& a) {
   }
 }
 
+#define STIPPLE_INSTANCES(T, U)                                                              \
+  template Tensor<T, Cpu> add<T, U, Cpu>(const Tensor<T, Cpu>&, const Tensor<U, Cpu>&);      \
+  template Tensor<T, Cpu> subtract<T, U, Cpu>(const Tensor<T, Cpu>&, const Tensor<U, Cpu>&); \
+  template Tensor<T, Cpu> multiply<T, U, Cpu>(const Tensor<T, Cpu>&, const Tensor<U, Cpu>&); \
+  template void add_in_place<T, U, Cpu>(Tensor<T, Cpu>&, const Tensor<U, Cpu>&);             \
+  template Tensor<U, Cpu> sum_to<U, T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Shape&);
+STIPPLE_FOR_EACH_PAIR(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+#define STIPPLE_INSTANCES(T)                                                     \
+  template Tensor<T, Cpu> affine<T, Cpu>(const Tensor<T, Cpu>&, double, double); \
+  template Tensor<T, Cpu> cast<T, float, Cpu>(const Tensor<float, Cpu>&);        \
+  template Tensor<T, Cpu> cast<T, bf16, Cpu>(const Tensor<bf16, Cpu>&);          \
+  template Tensor<T, Cpu> cast<T, double, Cpu>(const Tensor<double, Cpu>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple::ops
+
+#endif

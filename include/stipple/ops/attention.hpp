@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <stipple/backend/cpu/attention.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
@@ -33,7 +34,39 @@ struct AttentionGradients {
 
 namespace detail {
 /// Positions of one sample: the product of the extents between the first and the last.
-inline Index positions(const Shape& shape) { return shape.count(1, shape.rank() - 1); }
+STIPPLE_INLINE Index positions(const Shape& shape);
+
+}  // namespace detail
+
+/// softmax(scale q k^T) v in every head. q (N, queries, C), k and v (N, keys, C), or images (N, H, W, C); head h uses
+/// channels [h C / heads, (h + 1) C / heads). The result has the shape of q.
+template <Real T, Device D>
+AttentionResult<T, D> attention(const Tensor<T, D>& q, const Tensor<T, D>& k, const Tensor<T, D>& v, Index heads,
+                                const AttentionSpec& spec = {});
+
+/// Gradients of `attention` from that of its result, dy; `forward` is what it returned.
+template <Real T, Device D>
+AttentionGradients<T, D> attention_backward(const Tensor<T, D>& dy, const Tensor<T, D>& q, const Tensor<T, D>& k,
+                                            const Tensor<T, D>& v, const AttentionResult<T, D>& forward, Index heads,
+                                            const AttentionSpec& spec = {});
+
+/// Self-attention on one tensor (N, positions, 3 C) or (N, H, W, 3 C) that holds q, k and v side by side in its
+/// channels, in this order. The result is (N, ..., C).
+template <Real T, Device D>
+AttentionResult<T, D> attention_qkv(const Tensor<T, D>& qkv, Index heads, const AttentionSpec& spec = {});
+
+/// Gradient of `attention_qkv` with respect to qkv.
+template <Real T, Device D>
+Tensor<T, D> attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<T, D>& qkv,
+                                    const AttentionResult<T, D>& forward, Index heads, const AttentionSpec& spec = {});
+
+}  // namespace stipple::ops
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops::detail {
+
+STIPPLE_INLINE Index positions(const Shape& shape) { return shape.count(1, shape.rank() - 1); }
 
 inline cpu::AttentionShape attention_shape(const char* name, const Shape& q, Index keys, Index channels, Index heads,
                                            const AttentionSpec& spec) {
@@ -72,13 +105,14 @@ void require_attention_gradient(const char* name, const Tensor<T, D>& dy, const 
           ": given gradient ", dy.shape(), ", result ", forward.y.shape(), " and statistics ",
           forward.statistics.shape(), ", wanted ", y, ", ", y, " and ", statistics);
 }
-}  // namespace detail
 
-/// softmax(scale q k^T) v in every head. q (N, queries, C), k and v (N, keys, C), or images (N, H, W, C); head h uses
-/// channels [h C / heads, (h + 1) C / heads). The result has the shape of q.
+}  // namespace stipple::ops::detail
+
+namespace stipple::ops {
+
 template <Real T, Device D>
 AttentionResult<T, D> attention(const Tensor<T, D>& q, const Tensor<T, D>& k, const Tensor<T, D>& v, Index heads,
-                                const AttentionSpec& spec = {}) {
+                                const AttentionSpec& spec) {
   auto const s = detail::attention_shape("attention", q, k, v, heads, spec);
   Index const channels = s.heads * s.dim;
   AttentionResult<T, D> out{Tensor<T, D>(q.shape()), Tensor<accumulate_t<T>, D>({s.samples, s.heads, 2, s.queries})};
@@ -87,11 +121,10 @@ AttentionResult<T, D> attention(const Tensor<T, D>& q, const Tensor<T, D>& k, co
   return out;
 }
 
-/// Gradients of `attention` from that of its result, dy; `forward` is what it returned.
 template <Real T, Device D>
 AttentionGradients<T, D> attention_backward(const Tensor<T, D>& dy, const Tensor<T, D>& q, const Tensor<T, D>& k,
                                             const Tensor<T, D>& v, const AttentionResult<T, D>& forward, Index heads,
-                                            const AttentionSpec& spec = {}) {
+                                            const AttentionSpec& spec) {
   auto const s = detail::attention_shape("attention_backward", q, k, v, heads, spec);
   detail::require_attention_gradient("attention_backward", dy, forward, q.shape(), s);
   Index const channels = s.heads * s.dim;
@@ -102,10 +135,8 @@ AttentionGradients<T, D> attention_backward(const Tensor<T, D>& dy, const Tensor
   return g;
 }
 
-/// Self-attention on one tensor (N, positions, 3 C) or (N, H, W, 3 C) that holds q, k and v side by side in its
-/// channels, in this order. The result is (N, ..., C).
 template <Real T, Device D>
-AttentionResult<T, D> attention_qkv(const Tensor<T, D>& qkv, Index heads, const AttentionSpec& spec = {}) {
+AttentionResult<T, D> attention_qkv(const Tensor<T, D>& qkv, Index heads, const AttentionSpec& spec) {
   auto const s = detail::attention_shape("attention_qkv", qkv, heads, spec);
   Index const channels = s.heads * s.dim, stride = 3 * channels;
   const T* const q = qkv.data();
@@ -116,10 +147,9 @@ AttentionResult<T, D> attention_qkv(const Tensor<T, D>& qkv, Index heads, const 
   return out;
 }
 
-/// Gradient of `attention_qkv` with respect to qkv.
 template <Real T, Device D>
 Tensor<T, D> attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<T, D>& qkv,
-                                    const AttentionResult<T, D>& forward, Index heads, const AttentionSpec& spec = {}) {
+                                    const AttentionResult<T, D>& forward, Index heads, const AttentionSpec& spec) {
   auto const s = detail::attention_shape("attention_qkv_backward", qkv, heads, spec);
   Index const channels = s.heads * s.dim, stride = 3 * channels;
   detail::require_attention_gradient("attention_qkv_backward", dy, forward, qkv.shape().with(-1, channels), s);
@@ -131,4 +161,18 @@ Tensor<T, D> attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<T, D>& 
   return g;
 }
 
+#define STIPPLE_INSTANCES(T)                                                                                  \
+  template AttentionResult<T, Cpu> attention<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,            \
+                                                     const Tensor<T, Cpu>&, Index, const AttentionSpec&);     \
+  template AttentionGradients<T, Cpu> attention_backward<T, Cpu>(                                             \
+      const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,             \
+      const AttentionResult<T, Cpu>&, Index, const AttentionSpec&);                                           \
+  template AttentionResult<T, Cpu> attention_qkv<T, Cpu>(const Tensor<T, Cpu>&, Index, const AttentionSpec&); \
+  template Tensor<T, Cpu> attention_qkv_backward<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,        \
+                                                         const AttentionResult<T, Cpu>&, Index, const AttentionSpec&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple::ops
+
+#endif

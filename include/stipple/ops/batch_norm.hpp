@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <stipple/backend/cpu/batch_norm.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
@@ -28,6 +29,45 @@ namespace detail {
 /// Checks x (..., C) and its per-channel operands.
 template <Real T, Device D>
 cpu::NormPlan batch_norm_plan(const char* name, const Tensor<T, D>& x,
+                              std::initializer_list<const Tensor<accumulate_t<T>, D>*> operands);
+}  // namespace detail
+
+/// (x - mean) rstd weight + bias for x (N, ..., C), with mean and variance of each channel over the whole batch and
+/// rstd = 1 / sqrt(variance + eps). weight and bias are (C); undefined ones are left out.
+template <Real T, Device D>
+BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
+                                 const Tensor<accumulate_t<T>, D>& bias, double eps = 1e-5);
+
+/// The same with mean and variance given, (C) each: for evaluation.
+template <Real T, Device D>
+BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
+                                 const Tensor<accumulate_t<T>, D>& bias, const Tensor<accumulate_t<T>, D>& mean,
+                                 const Tensor<accumulate_t<T>, D>& variance, double eps = 1e-5);
+
+/// Gradients from that of the result, x and the statistics of the forward pass. Statistics of the batch depend on x;
+/// given ones are constants.
+template <Real T, Device D>
+BatchNormGradients<T, D> batch_norm_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x,
+                                             const Tensor<accumulate_t<T>, D>& weight,
+                                             const Tensor<accumulate_t<T>, D>& bias,
+                                             const Tensor<accumulate_t<T>, D>& mean,
+                                             const Tensor<accumulate_t<T>, D>& rstd, BatchStatistics statistics);
+
+/// Moves running statistics towards those of a batch of `count` values a channel, as PyTorch does:
+/// running = (1 - momentum) running + momentum batch, where the batch's variance divides by count - 1.
+template <Real A, Device D>
+void update_running_statistics(Tensor<A, D>& mean, Tensor<A, D>& variance, const Tensor<A, D>& batch_mean,
+                               const Tensor<A, D>& batch_variance, Index count, double momentum);
+
+}  // namespace ops
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops::detail {
+
+template <Real T, Device D>
+cpu::NormPlan batch_norm_plan(const char* name, const Tensor<T, D>& x,
                               std::initializer_list<const Tensor<accumulate_t<T>, D>*> operands) {
   require(x.defined() && x.rank() >= 2 && x.dim(-1) >= 1, name, ": given an input of shape ", x.shape(),
           ", wanted (N, ..., C) with at least one channel");
@@ -37,13 +77,20 @@ cpu::NormPlan batch_norm_plan(const char* name, const Tensor<T, D>& x,
             operand->shape(), " for ", channels, " channels, wanted (", channels, ")");
   return cpu::batch_norm_plan(x.size() / channels, channels);
 }
-}  // namespace detail
 
-/// (x - mean) rstd weight + bias for x (N, ..., C), with mean and variance of each channel over the whole batch and
-/// rstd = 1 / sqrt(variance + eps). weight and bias are (C); undefined ones are left out.
+#define STIPPLE_INSTANCES(T)                                                         \
+  template cpu::NormPlan batch_norm_plan<T, Cpu>(const char*, const Tensor<T, Cpu>&, \
+                                                 std::initializer_list<const Tensor<accumulate_t<T>, Cpu>*>);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::ops::detail
+
+namespace stipple::ops {
+
 template <Real T, Device D>
 BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
-                                 const Tensor<accumulate_t<T>, D>& bias, double eps = 1e-5) {
+                                 const Tensor<accumulate_t<T>, D>& bias, double eps) {
   auto const plan = detail::batch_norm_plan("batch_norm", x, {&weight, &bias});
   require(plan.pixels >= 2, "batch_norm: given an input of shape ", x.shape(),
           ", wanted at least two values a channel to take statistics of");
@@ -56,11 +103,10 @@ BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_
   return out;
 }
 
-/// The same with mean and variance given, (C) each: for evaluation.
 template <Real T, Device D>
 BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
                                  const Tensor<accumulate_t<T>, D>& bias, const Tensor<accumulate_t<T>, D>& mean,
-                                 const Tensor<accumulate_t<T>, D>& variance, double eps = 1e-5) {
+                                 const Tensor<accumulate_t<T>, D>& variance, double eps) {
   require(mean.defined() && variance.defined(), "batch_norm: given no running statistics to evaluate with");
   auto const plan = detail::batch_norm_plan("batch_norm", x, {&weight, &bias, &mean, &variance});
   require(eps >= 0, "batch_norm: given eps ", eps, ", wanted zero or more");
@@ -75,8 +121,6 @@ BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_
   return out;
 }
 
-/// Gradients from that of the result, x and the statistics of the forward pass. Statistics of the batch depend on x;
-/// given ones are constants.
 template <Real T, Device D>
 BatchNormGradients<T, D> batch_norm_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x,
                                              const Tensor<accumulate_t<T>, D>& weight,
@@ -100,8 +144,6 @@ BatchNormGradients<T, D> batch_norm_backward(const Tensor<T, D>& dy, const Tenso
   return g;
 }
 
-/// Moves running statistics towards those of a batch of `count` values a channel, as PyTorch does:
-/// running = (1 - momentum) running + momentum batch, where the batch's variance divides by count - 1.
 template <Real A, Device D>
 void update_running_statistics(Tensor<A, D>& mean, Tensor<A, D>& variance, const Tensor<A, D>& batch_mean,
                                const Tensor<A, D>& batch_variance, Index count, double momentum) {
@@ -118,5 +160,25 @@ void update_running_statistics(Tensor<A, D>& mean, Tensor<A, D>& variance, const
   }
 }
 
-}  // namespace ops
-}  // namespace stipple
+#define STIPPLE_INSTANCES(T)                                                                                         \
+  template BatchNormResult<T, Cpu> batch_norm<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,    \
+                                                      const Tensor<accumulate_t<T>, Cpu>&, double);                  \
+  template BatchNormResult<T, Cpu> batch_norm<T, Cpu>(                                                               \
+      const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,               \
+      const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, double);                             \
+  template BatchNormGradients<T, Cpu> batch_norm_backward<T, Cpu>(                                                   \
+      const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,                             \
+      const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, \
+      BatchStatistics);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+#define STIPPLE_INSTANCES(A)                                                                               \
+  template void update_running_statistics<A, Cpu>(Tensor<A, Cpu>&, Tensor<A, Cpu>&, const Tensor<A, Cpu>&, \
+                                                  const Tensor<A, Cpu>&, Index, double);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::ops
+
+#endif

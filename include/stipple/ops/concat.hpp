@@ -4,11 +4,29 @@
 #include <vector>
 
 #include <stipple/backend/cpu/concat.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple::ops {
 
 /// (..., C1), (..., C2), ... to (..., C1 + C2 + ...).
+template <Real T, Device D>
+Tensor<T, D> concat(const std::vector<Tensor<T, D>>& parts);
+
+/// Columns [begin, begin + count) of the last axis.
+template <Real T, Device D>
+Tensor<T, D> slice_last(const Tensor<T, D>& x, Index begin, Index count);
+
+/// (..., C) to (..., sizes[0]), (..., sizes[1]), ...; the sizes add up to C.
+template <Real T, Device D>
+std::vector<Tensor<T, D>> split(const Tensor<T, D>& x, const std::vector<Index>& sizes);
+
+}  // namespace stipple::ops
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops {
+
 template <Real T, Device D>
 Tensor<T, D> concat(const std::vector<Tensor<T, D>>& parts) {
   require(!parts.empty(), "concat: given nothing, wanted at least one tensor");
@@ -26,7 +44,6 @@ Tensor<T, D> concat(const std::vector<Tensor<T, D>>& parts) {
   return y;
 }
 
-/// Columns [begin, begin + count) of the last axis.
 template <Real T, Device D>
 Tensor<T, D> slice_last(const Tensor<T, D>& x, Index begin, Index count) {
   require(x.rank() >= 1 && begin >= 0 && count >= 0 && begin <= x.dim(-1) && count <= x.dim(-1) - begin,
@@ -36,7 +53,6 @@ Tensor<T, D> slice_last(const Tensor<T, D>& x, Index begin, Index count) {
   return y;
 }
 
-/// (..., C) to (..., sizes[0]), (..., sizes[1]), ...; the sizes add up to C.
 template <Real T, Device D>
 std::vector<Tensor<T, D>> split(const Tensor<T, D>& x, const std::vector<Index>& sizes) {
   Index total = 0;
@@ -55,4 +71,13 @@ std::vector<Tensor<T, D>> split(const Tensor<T, D>& x, const std::vector<Index>&
   return parts;
 }
 
+#define STIPPLE_INSTANCES(T)                                                       \
+  template Tensor<T, Cpu> concat<T, Cpu>(const std::vector<Tensor<T, Cpu>>&);      \
+  template Tensor<T, Cpu> slice_last<T, Cpu>(const Tensor<T, Cpu>&, Index, Index); \
+  template std::vector<Tensor<T, Cpu>> split<T, Cpu>(const Tensor<T, Cpu>&, const std::vector<Index>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple::ops
+
+#endif

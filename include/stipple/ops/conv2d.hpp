@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/backend/cpu/conv2d.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
@@ -14,17 +15,49 @@ struct Conv2dSpec {
 namespace ops {
 
 namespace detail {
-inline void check_conv_spec(const char* name, const Conv2dSpec& s) {
+STIPPLE_INLINE void check_conv_spec(const char* name, const Conv2dSpec& s);
+}  // namespace detail
+
+/// Extents for x of shape (N, H, W, C) and a weight (kH, kW, C / groups, O); throws a sentence if they don't fit.
+STIPPLE_INLINE cpu::ConvDims conv2d_dims(const Shape& x, const Shape& weight, const Conv2dSpec& s);
+
+/// conv(x, weight) [+ bias (O)] [+ addend (N, O) at every pixel] [+ residual, of the result's shape]. What is undefined
+/// is left out.
+template <Real T, Device D>
+Tensor<T, D> conv2d(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Conv2dSpec& spec,
+                    const Tensor<accumulate_t<T>, D>& bias = {}, const Tensor<T, D>& addend = {},
+                    const Tensor<T, D>& residual = {});
+
+/// Gradient with respect to x, of shape `x`.
+template <Real T, Device D>
+Tensor<T, D> conv2d_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& weight, const Shape& x,
+                                   const Conv2dSpec& spec);
+
+/// Gradient with respect to the weight, of shape `weight`, in the accumulation type.
+template <Real T, Device D>
+Tensor<accumulate_t<T>, D> conv2d_backward_weight(const Tensor<T, D>& dy, const Tensor<T, D>& x, const Shape& weight,
+                                                  const Conv2dSpec& spec);
+
+}  // namespace ops
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops::detail {
+
+STIPPLE_INLINE void check_conv_spec(const char* name, const Conv2dSpec& s) {
   constexpr Index most = 1 << 20;  // so that extents never overflow
   auto const within = [](Index value, Index least) { return least <= value && value <= most; };
   require(within(s.stride, 1) && within(s.padding, 0) && within(s.dilation, 1) && within(s.groups, 1), name,
           ": given stride ", s.stride, ", padding ", s.padding, ", dilation ", s.dilation, ", groups ", s.groups,
           ", wanted a padding of 0 or more, the others 1 or more, and none above ", most);
 }
-}  // namespace detail
 
-/// Extents for x of shape (N, H, W, C) and a weight (kH, kW, C / groups, O); throws a sentence if they don't fit.
-inline cpu::ConvDims conv2d_dims(const Shape& x, const Shape& weight, const Conv2dSpec& s) {
+}  // namespace stipple::ops::detail
+
+namespace stipple::ops {
+
+STIPPLE_INLINE cpu::ConvDims conv2d_dims(const Shape& x, const Shape& weight, const Conv2dSpec& s) {
   detail::check_conv_spec("conv2d", s);
   require(x.rank() == 4 && weight.rank() == 4, "conv2d: given x ", x, " and weight ", weight,
           ", wanted x (N, H, W, C) and weight (kH, kW, C / groups, O)");
@@ -42,12 +75,9 @@ inline cpu::ConvDims conv2d_dims(const Shape& x, const Shape& weight, const Conv
   return d;
 }
 
-/// conv(x, weight) [+ bias (O)] [+ addend (N, O) at every pixel] [+ residual, of the result's shape]. What is undefined
-/// is left out.
 template <Real T, Device D>
 Tensor<T, D> conv2d(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Conv2dSpec& spec,
-                    const Tensor<accumulate_t<T>, D>& bias = {}, const Tensor<T, D>& addend = {},
-                    const Tensor<T, D>& residual = {}) {
+                    const Tensor<accumulate_t<T>, D>& bias, const Tensor<T, D>& addend, const Tensor<T, D>& residual) {
   auto const d = conv2d_dims(x.shape(), weight.shape(), spec);
   require(!bias.defined() || bias.shape() == Shape{d.o}, "conv2d: given bias ", bias.shape(), ", wanted (", d.o, ")");
   require(!addend.defined() || addend.shape() == Shape{d.n, d.o}, "conv2d: given addend ", addend.shape(), ", wanted (",
@@ -60,7 +90,6 @@ Tensor<T, D> conv2d(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Con
   return y;
 }
 
-/// Gradient with respect to x, of shape `x`.
 template <Real T, Device D>
 Tensor<T, D> conv2d_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& weight, const Shape& x,
                                    const Conv2dSpec& spec) {
@@ -72,7 +101,6 @@ Tensor<T, D> conv2d_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& w
   return dx;
 }
 
-/// Gradient with respect to the weight, of shape `weight`, in the accumulation type.
 template <Real T, Device D>
 Tensor<accumulate_t<T>, D> conv2d_backward_weight(const Tensor<T, D>& dy, const Tensor<T, D>& x, const Shape& weight,
                                                   const Conv2dSpec& spec) {
@@ -84,5 +112,17 @@ Tensor<accumulate_t<T>, D> conv2d_backward_weight(const Tensor<T, D>& dy, const 
   return dw;
 }
 
-}  // namespace ops
-}  // namespace stipple
+#define STIPPLE_INSTANCES(T)                                                                                         \
+  template Tensor<T, Cpu> conv2d<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Conv2dSpec&,            \
+                                         const Tensor<accumulate_t<T>, Cpu>&, const Tensor<T, Cpu>&,                 \
+                                         const Tensor<T, Cpu>&);                                                     \
+  template Tensor<T, Cpu> conv2d_backward_input<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Shape&,  \
+                                                        const Conv2dSpec&);                                          \
+  template Tensor<accumulate_t<T>, Cpu> conv2d_backward_weight<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, \
+                                                                       const Shape&, const Conv2dSpec&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::ops
+
+#endif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/backend/cpu/conv_transpose2d.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/conv2d.hpp>
 
 namespace stipple {
@@ -15,7 +16,31 @@ namespace ops {
 /// Extents of the convolution whose input gradient this is: its y is our x (N, h, w, C), its x is our result
 /// (N, H, W, O) with H = (h - 1) stride - 2 padding + dilation (kH - 1) + output_padding + 1. Weight (kH, kW, O /
 /// groups, C), so that both kinds of convolution share their kernels.
-inline cpu::ConvDims conv_transpose2d_dims(const Shape& x, const Shape& weight, const ConvTranspose2dSpec& s) {
+STIPPLE_INLINE cpu::ConvDims conv_transpose2d_dims(const Shape& x, const Shape& weight, const ConvTranspose2dSpec& s);
+
+/// Transposed convolution [+ bias (O)].
+template <Real T, Device D>
+Tensor<T, D> conv_transpose2d(const Tensor<T, D>& x, const Tensor<T, D>& weight, const ConvTranspose2dSpec& spec,
+                              const Tensor<accumulate_t<T>, D>& bias = {});
+
+/// Gradient with respect to x.
+template <Real T, Device D>
+Tensor<T, D> conv_transpose2d_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& weight, const Shape& x,
+                                             const ConvTranspose2dSpec& spec);
+
+/// Gradient with respect to the weight, in the accumulation type.
+template <Real T, Device D>
+Tensor<accumulate_t<T>, D> conv_transpose2d_backward_weight(const Tensor<T, D>& dy, const Tensor<T, D>& x,
+                                                            const Shape& weight, const ConvTranspose2dSpec& spec);
+
+}  // namespace ops
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops {
+
+STIPPLE_INLINE cpu::ConvDims conv_transpose2d_dims(const Shape& x, const Shape& weight, const ConvTranspose2dSpec& s) {
   detail::check_conv_spec("conv_transpose2d", {s.stride, s.padding, s.dilation, s.groups});
   require(x.rank() == 4 && weight.rank() == 4, "conv_transpose2d: given x ", x, " and weight ", weight,
           ", wanted x (N, H, W, C) and weight (kH, kW, O / groups, C)");
@@ -34,10 +59,9 @@ inline cpu::ConvDims conv_transpose2d_dims(const Shape& x, const Shape& weight, 
   return d;
 }
 
-/// Transposed convolution [+ bias (O)].
 template <Real T, Device D>
 Tensor<T, D> conv_transpose2d(const Tensor<T, D>& x, const Tensor<T, D>& weight, const ConvTranspose2dSpec& spec,
-                              const Tensor<accumulate_t<T>, D>& bias = {}) {
+                              const Tensor<accumulate_t<T>, D>& bias) {
   auto const d = conv_transpose2d_dims(x.shape(), weight.shape(), spec);
   require(!bias.defined() || bias.shape() == Shape{d.c}, "conv_transpose2d: given bias ", bias.shape(), ", wanted (",
           d.c, ")");
@@ -46,7 +70,6 @@ Tensor<T, D> conv_transpose2d(const Tensor<T, D>& x, const Tensor<T, D>& weight,
   return y;
 }
 
-/// Gradient with respect to x.
 template <Real T, Device D>
 Tensor<T, D> conv_transpose2d_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& weight, const Shape& x,
                                              const ConvTranspose2dSpec& spec) {
@@ -58,7 +81,6 @@ Tensor<T, D> conv_transpose2d_backward_input(const Tensor<T, D>& dy, const Tenso
   return dx;
 }
 
-/// Gradient with respect to the weight, in the accumulation type.
 template <Real T, Device D>
 Tensor<accumulate_t<T>, D> conv_transpose2d_backward_weight(const Tensor<T, D>& dy, const Tensor<T, D>& x,
                                                             const Shape& weight, const ConvTranspose2dSpec& spec) {
@@ -70,5 +92,16 @@ Tensor<accumulate_t<T>, D> conv_transpose2d_backward_weight(const Tensor<T, D>& 
   return dw;
 }
 
-}  // namespace ops
-}  // namespace stipple
+#define STIPPLE_INSTANCES(T)                                                                                         \
+  template Tensor<T, Cpu> conv_transpose2d<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,                     \
+                                                   const ConvTranspose2dSpec&, const Tensor<accumulate_t<T>, Cpu>&); \
+  template Tensor<T, Cpu> conv_transpose2d_backward_input<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,      \
+                                                                  const Shape&, const ConvTranspose2dSpec&);         \
+  template Tensor<accumulate_t<T>, Cpu> conv_transpose2d_backward_weight<T, Cpu>(                                    \
+      const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Shape&, const ConvTranspose2dSpec&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::ops
+
+#endif

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <stipple/backend/cpu/dropout.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/rng.hpp>
 
 namespace stipple::ops {
@@ -11,6 +12,15 @@ namespace stipple::ops {
 /// Sets elements to zero with probability `p` and divides the others by 1 - p, where p is rounded to a multiple of
 /// 2^-16. The mask depends on the key, the index along the first axis and the element within it, so the gradient is the
 /// same operation applied to the gradient of the result.
+template <Real T, Device D>
+Tensor<T, D> dropout(const Tensor<T, D>& x, double p, const DrawKey& key);
+
+}  // namespace stipple::ops
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops {
+
 template <Real T, Device D>
 Tensor<T, D> dropout(const Tensor<T, D>& x, double p, const DrawKey& key) {
   require(x.defined(), "dropout: given an empty tensor");
@@ -23,4 +33,10 @@ Tensor<T, D> dropout(const Tensor<T, D>& x, double p, const DrawKey& key) {
   return y;
 }
 
+#define STIPPLE_INSTANCES(T) template Tensor<T, Cpu> dropout<T, Cpu>(const Tensor<T, Cpu>&, double, const DrawKey&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple::ops
+
+#endif

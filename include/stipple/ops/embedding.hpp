@@ -2,11 +2,34 @@
 #pragma once
 
 #include <stipple/backend/cpu/embedding.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple::ops {
 
 /// Throws an Error in the name of operation `name` unless all ids lie in [0, count).
+template <Device D>
+void check_ids(const char* name, const Tensor<std::int32_t, D>& ids, Index count);
+
+/// Rows of the table (V, E) for ids of any shape (...): (..., E).
+template <Real T, Device D>
+Tensor<T, D> embedding(const Tensor<T, D>& table, const Tensor<std::int32_t, D>& ids);
+
+/// Gradient of a table with `entries` rows, in the accumulation type.
+template <Real T, Device D>
+Tensor<accumulate_t<T>, D> embedding_backward(const Tensor<T, D>& dy, const Tensor<std::int32_t, D>& ids,
+                                              Index entries);
+
+/// (...) to (..., classes): 1 at the id, 0 elsewhere.
+template <Real T, Device D>
+Tensor<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes);
+
+}  // namespace stipple::ops
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops {
+
 template <Device D>
 void check_ids(const char* name, const Tensor<std::int32_t, D>& ids, Index count) {
   require(ids.defined(), name, ": given no ids");
@@ -15,7 +38,6 @@ void check_ids(const char* name, const Tensor<std::int32_t, D>& ids, Index count
             ", wanted 0 to ", count - 1);
 }
 
-/// Rows of the table (V, E) for ids of any shape (...): (..., E).
 template <Real T, Device D>
 Tensor<T, D> embedding(const Tensor<T, D>& table, const Tensor<std::int32_t, D>& ids) {
   require(table.rank() == 2, "embedding: given a table of shape ", table.shape(), ", wanted (V, E)");
@@ -27,7 +49,6 @@ Tensor<T, D> embedding(const Tensor<T, D>& table, const Tensor<std::int32_t, D>&
   return y;
 }
 
-/// Gradient of a table with `entries` rows, in the accumulation type.
 template <Real T, Device D>
 Tensor<accumulate_t<T>, D> embedding_backward(const Tensor<T, D>& dy, const Tensor<std::int32_t, D>& ids,
                                               Index entries) {
@@ -41,7 +62,6 @@ Tensor<accumulate_t<T>, D> embedding_backward(const Tensor<T, D>& dy, const Tens
   return gradient;
 }
 
-/// (...) to (..., classes): 1 at the id, 0 elsewhere.
 template <Real T, Device D>
 Tensor<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes) {
   require(classes >= 1, "one_hot: given ", classes, " classes, wanted at least 1");
@@ -53,4 +73,16 @@ Tensor<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes) {
   return y;
 }
 
+STIPPLE_INSTANTIATE(template void check_ids<Cpu>(const char*, const Tensor<std::int32_t, Cpu>&, Index);)
+
+#define STIPPLE_INSTANCES(T)                                                                                 \
+  template Tensor<T, Cpu> embedding<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<std::int32_t, Cpu>&);        \
+  template Tensor<accumulate_t<T>, Cpu> embedding_backward<T, Cpu>(const Tensor<T, Cpu>&,                    \
+                                                                   const Tensor<std::int32_t, Cpu>&, Index); \
+  template Tensor<T, Cpu> one_hot<T, Cpu>(const Tensor<std::int32_t, Cpu>&, Index);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple::ops
+
+#endif

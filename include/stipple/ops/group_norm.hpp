@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/backend/cpu/group_norm.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
@@ -25,7 +26,28 @@ struct GroupNormGradients {
   Tensor<accumulate_t<T>, D> weight, bias;  ///< (C); undefined where the operand was
 };
 
-namespace detail {
+/// activation((x - mean) rstd weight + bias) for x (N, ..., C): mean and variance are those of each sample's groups of
+/// C / groups neighbouring channels, rstd = 1 / sqrt(variance + eps). weight and bias are (C); undefined ones are left
+/// out.
+template <Real T, Device D>
+GroupNormResult<T, D> group_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
+                                 const Tensor<accumulate_t<T>, D>& bias, const GroupNormSpec& spec);
+
+/// Gradients from that of the result, x and the statistics of the forward pass.
+template <Real T, Device D>
+GroupNormGradients<T, D> group_norm_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x,
+                                             const Tensor<accumulate_t<T>, D>& weight,
+                                             const Tensor<accumulate_t<T>, D>& bias,
+                                             const Tensor<accumulate_t<T>, D>& mean,
+                                             const Tensor<accumulate_t<T>, D>& rstd, const GroupNormSpec& spec);
+
+}  // namespace ops
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops::detail {
+
 /// Checks x (N, ..., C) and the optional per-channel operands.
 template <Real T, Device D>
 cpu::NormPlan group_norm_plan(const char* name, const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
@@ -41,11 +63,11 @@ cpu::NormPlan group_norm_plan(const char* name, const Tensor<T, D>& x, const Ten
             operand->shape(), " for ", channels, " channels, wanted (", channels, ")");
   return {x.dim(0), x.shape().count(1, x.rank() - 1), channels, spec.groups};
 }
-}  // namespace detail
 
-/// activation((x - mean) rstd weight + bias) for x (N, ..., C): mean and variance are those of each sample's groups of
-/// C / groups neighbouring channels, rstd = 1 / sqrt(variance + eps). weight and bias are (C); undefined ones are left
-/// out.
+}  // namespace stipple::ops::detail
+
+namespace stipple::ops {
+
 template <Real T, Device D>
 GroupNormResult<T, D> group_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
                                  const Tensor<accumulate_t<T>, D>& bias, const GroupNormSpec& spec) {
@@ -57,7 +79,6 @@ GroupNormResult<T, D> group_norm(const Tensor<T, D>& x, const Tensor<accumulate_
   return out;
 }
 
-/// Gradients from that of the result, x and the statistics of the forward pass.
 template <Real T, Device D>
 GroupNormGradients<T, D> group_norm_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x,
                                              const Tensor<accumulate_t<T>, D>& weight,
@@ -79,5 +100,16 @@ GroupNormGradients<T, D> group_norm_backward(const Tensor<T, D>& dy, const Tenso
   return g;
 }
 
-}  // namespace ops
-}  // namespace stipple
+#define STIPPLE_INSTANCES(T)                                                                                         \
+  template GroupNormResult<T, Cpu> group_norm<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,    \
+                                                      const Tensor<accumulate_t<T>, Cpu>&, const GroupNormSpec&);    \
+  template GroupNormGradients<T, Cpu> group_norm_backward<T, Cpu>(                                                   \
+      const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,                             \
+      const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, \
+      const GroupNormSpec&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::ops
+
+#endif

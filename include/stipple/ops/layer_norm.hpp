@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/backend/cpu/layer_norm.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple::ops {
@@ -20,6 +21,31 @@ struct LayerNormGradients {
 namespace detail {
 template <Real T, Device D>
 Shape layer_norm_rows(const char* name, const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
+                      const Tensor<accumulate_t<T>, D>& bias);
+}  // namespace detail
+
+/// (x - mean) rstd weight + bias for x (..., C), with mean and variance of each row of C values and
+/// rstd = 1 / sqrt(variance + eps). weight and bias are (C); undefined ones are left out.
+template <Real T, Device D>
+LayerNormResult<T, D> layer_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
+                                 const Tensor<accumulate_t<T>, D>& bias, double eps = 1e-5);
+
+/// Gradients from that of the result, x and the statistics of the forward pass.
+template <Real T, Device D>
+LayerNormGradients<T, D> layer_norm_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x,
+                                             const Tensor<accumulate_t<T>, D>& weight,
+                                             const Tensor<accumulate_t<T>, D>& bias,
+                                             const Tensor<accumulate_t<T>, D>& mean,
+                                             const Tensor<accumulate_t<T>, D>& rstd);
+
+}  // namespace stipple::ops
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops::detail {
+
+template <Real T, Device D>
+Shape layer_norm_rows(const char* name, const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
                       const Tensor<accumulate_t<T>, D>& bias) {
   require(x.defined() && x.rank() >= 1 && x.dim(-1) >= 1, name, ": given an input of shape ", x.shape(),
           ", wanted (..., C) with at least one channel");
@@ -30,13 +56,20 @@ Shape layer_norm_rows(const char* name, const Tensor<T, D>& x, const Tensor<accu
   for (int axis = 0; axis + 1 < x.rank(); ++axis) rows.append(x.dim(axis));
   return rows;
 }
-}  // namespace detail
 
-/// (x - mean) rstd weight + bias for x (..., C), with mean and variance of each row of C values and
-/// rstd = 1 / sqrt(variance + eps). weight and bias are (C); undefined ones are left out.
+#define STIPPLE_INSTANCES(T)                                                                                      \
+  template Shape layer_norm_rows<T, Cpu>(const char*, const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, \
+                                         const Tensor<accumulate_t<T>, Cpu>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::ops::detail
+
+namespace stipple::ops {
+
 template <Real T, Device D>
 LayerNormResult<T, D> layer_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
-                                 const Tensor<accumulate_t<T>, D>& bias, double eps = 1e-5) {
+                                 const Tensor<accumulate_t<T>, D>& bias, double eps) {
   auto const rows = detail::layer_norm_rows("layer_norm", x, weight, bias);
   require(eps >= 0, "layer_norm: given eps ", eps, ", wanted zero or more");
   LayerNormResult<T, D> out{Tensor<T, D>(x.shape()), Tensor<accumulate_t<T>, D>(rows),
@@ -46,7 +79,6 @@ LayerNormResult<T, D> layer_norm(const Tensor<T, D>& x, const Tensor<accumulate_
   return out;
 }
 
-/// Gradients from that of the result, x and the statistics of the forward pass.
 template <Real T, Device D>
 LayerNormGradients<T, D> layer_norm_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x,
                                              const Tensor<accumulate_t<T>, D>& weight,
@@ -67,4 +99,15 @@ LayerNormGradients<T, D> layer_norm_backward(const Tensor<T, D>& dy, const Tenso
   return g;
 }
 
+#define STIPPLE_INSTANCES(T)                                                                                      \
+  template LayerNormResult<T, Cpu> layer_norm<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, \
+                                                      const Tensor<accumulate_t<T>, Cpu>&, double);               \
+  template LayerNormGradients<T, Cpu> layer_norm_backward<T, Cpu>(                                                \
+      const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,                          \
+      const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple::ops
+
+#endif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/backend/cpu/linear_attention.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple::ops {
@@ -14,7 +15,24 @@ struct LinearAttentionResult {
   Tensor<accumulate_t<T>, D> context, statistics;
 };
 
-namespace detail {
+/// In every head, q becomes its softmax over the channels times head_dim^-1/2, k its softmax over the positions, and
+///   context[d][e] = sum over positions l of k[l][d] v[l][e],   y[l][e] = sum over d of q[l][d] context[d][e].
+/// qkv (N, positions, 3 * heads * head_dim), or an image (N, H, W, ...), holds q, k and v side by side in its channels,
+/// in this order; y is (N, ..., heads * head_dim).
+template <Real T, Device D>
+LinearAttentionResult<T, D> linear_attention_qkv(const Tensor<T, D>& qkv, Index heads, Index head_dim);
+
+/// Gradient with respect to qkv from that of the result, dy; `forward` is what `linear_attention_qkv` returned.
+template <Real T, Device D>
+Tensor<T, D> linear_attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<T, D>& qkv,
+                                           const LinearAttentionResult<T, D>& forward, Index heads, Index head_dim);
+
+}  // namespace stipple::ops
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops::detail {
+
 template <Real T, Device D>
 cpu::LinearAttentionShape linear_attention_shape(const char* name, const Tensor<T, D>& qkv, Index heads,
                                                  Index head_dim) {
@@ -29,12 +47,11 @@ cpu::LinearAttentionShape linear_attention_shape(const char* name, const Tensor<
   require(positions >= 1, name, ": given qkv ", qkv.shape(), ", wanted one position or more");
   return {qkv.dim(0), heads, positions, head_dim};
 }
-}  // namespace detail
 
-/// In every head, q becomes its softmax over the channels times head_dim^-1/2, k its softmax over the positions, and
-///   context[d][e] = sum over positions l of k[l][d] v[l][e],   y[l][e] = sum over d of q[l][d] context[d][e].
-/// qkv (N, positions, 3 * heads * head_dim), or an image (N, H, W, ...), holds q, k and v side by side in its channels,
-/// in this order; y is (N, ..., heads * head_dim).
+}  // namespace stipple::ops::detail
+
+namespace stipple::ops {
+
 template <Real T, Device D>
 LinearAttentionResult<T, D> linear_attention_qkv(const Tensor<T, D>& qkv, Index heads, Index head_dim) {
   auto const s = detail::linear_attention_shape("linear_attention_qkv", qkv, heads, head_dim);
@@ -45,7 +62,6 @@ LinearAttentionResult<T, D> linear_attention_qkv(const Tensor<T, D>& qkv, Index 
   return out;
 }
 
-/// Gradient with respect to qkv from that of the result, dy; `forward` is what `linear_attention_qkv` returned.
 template <Real T, Device D>
 Tensor<T, D> linear_attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<T, D>& qkv,
                                            const LinearAttentionResult<T, D>& forward, Index heads, Index head_dim) {
@@ -61,4 +77,13 @@ Tensor<T, D> linear_attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<
   return g;
 }
 
+#define STIPPLE_INSTANCES(T)                                                                                  \
+  template LinearAttentionResult<T, Cpu> linear_attention_qkv<T, Cpu>(const Tensor<T, Cpu>&, Index, Index);   \
+  template Tensor<T, Cpu> linear_attention_qkv_backward<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, \
+                                                                const LinearAttentionResult<T, Cpu>&, Index, Index);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple::ops
+
+#endif

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stipple/backend/cpu/loss.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/ops/embedding.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -29,6 +30,43 @@ struct LossSpec {
 namespace detail {
 template <class T, class U>
 concept TargetFor = std::same_as<U, T> || std::same_as<U, accumulate_t<T>>;
+}  // namespace detail
+
+/// The loss of a prediction x against a target y of its shape: a tensor without axes, or one of that shape for
+/// Reduction::none. `name` is the operation in messages.
+template <Real T, Real U, Device D>
+requires detail::TargetFor<T, U> Tensor<accumulate_t<T>, D> loss(const char* name, const Tensor<T, D>& x,
+                                                                 const Tensor<U, D>& y, const LossSpec& spec);
+
+/// Gradient of the prediction, as elements of type O (T or the accumulation type). That of the target is its negative.
+template <Real O, Real T, Real U, Device D>
+requires detail::TargetFor<T, U> Tensor<O, D> loss_backward(const char* name, const Tensor<accumulate_t<T>, D>& dy,
+                                                            const Tensor<T, D>& x, const Tensor<U, D>& y,
+                                                            const LossSpec& spec, double sign = 1);
+
+/// Result of `cross_entropy`, and log sum exp of each row for its gradient.
+template <Real T, Device D>
+struct CrossEntropy {
+  Tensor<accumulate_t<T>, D> loss, normalisers;
+};
+
+/// Cross entropy of logits (N, C) against labels (N) in [0, C).
+template <Real T, Device D>
+CrossEntropy<T, D> cross_entropy(const Tensor<T, D>& logits, const Tensor<std::int32_t, D>& labels,
+                                 const CrossEntropySpec& spec = {});
+
+/// Gradient of the logits.
+template <Real T, Device D>
+Tensor<T, D> cross_entropy_backward(const Tensor<accumulate_t<T>, D>& dy, const Tensor<T, D>& logits,
+                                    const Tensor<std::int32_t, D>& labels,
+                                    const Tensor<accumulate_t<T>, D>& normalisers, const CrossEntropySpec& spec = {});
+
+}  // namespace ops
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops::detail {
 
 inline void check_loss(const char* name, const Shape& x, const Shape& y, bool defined, const LossSpec& spec) {
   require(defined, name, ": given an empty tensor");
@@ -46,20 +84,21 @@ inline double loss_weight(Reduction reduction, Index n) {
   return reduction == Reduction::mean ? 1.0 / static_cast<double>(n) : 1.0;
 }
 
+inline void check_loss_gradient(const char* name, const Shape& dy, Reduction reduction, const Shape& each) {
+  Shape const wanted = reduction == Reduction::none ? each : Shape{};
+  require(dy == wanted, name, ": given a gradient of shape ", dy, ", wanted ", wanted);
+}
+
 /// The total of a loss as a tensor without axes.
 template <class A>
 Tensor<A> loss_result(double total, Reduction reduction, Index n) {
   return Tensor<A>({}, static_cast<A>(reduction == Reduction::mean ? total / static_cast<double>(n) : total));
 }
 
-inline void check_loss_gradient(const char* name, const Shape& dy, Reduction reduction, const Shape& each) {
-  Shape const wanted = reduction == Reduction::none ? each : Shape{};
-  require(dy == wanted, name, ": given a gradient of shape ", dy, ", wanted ", wanted);
-}
-}  // namespace detail
+}  // namespace stipple::ops::detail
 
-/// The loss of a prediction x against a target y of its shape: a tensor without axes, or one of that shape for
-/// Reduction::none. `name` is the operation in messages.
+namespace stipple::ops {
+
 template <Real T, Real U, Device D>
 requires detail::TargetFor<T, U> Tensor<accumulate_t<T>, D> loss(const char* name, const Tensor<T, D>& x,
                                                                  const Tensor<U, D>& y, const LossSpec& spec) {
@@ -74,11 +113,10 @@ requires detail::TargetFor<T, U> Tensor<accumulate_t<T>, D> loss(const char* nam
   return detail::loss_result<accumulate_t<T>>(total, spec.reduction, x.size());
 }
 
-/// Gradient of the prediction, as elements of type O (T or the accumulation type). That of the target is its negative.
 template <Real O, Real T, Real U, Device D>
 requires detail::TargetFor<T, U> Tensor<O, D> loss_backward(const char* name, const Tensor<accumulate_t<T>, D>& dy,
                                                             const Tensor<T, D>& x, const Tensor<U, D>& y,
-                                                            const LossSpec& spec, double sign = 1) {
+                                                            const LossSpec& spec, double sign) {
   detail::check_loss(name, x.shape(), y.shape(), x.defined() && y.defined(), spec);
   detail::check_loss_gradient(name, dy.shape(), spec.reduction, x.shape());
   Tensor<O, D> dx(x.shape());
@@ -89,16 +127,9 @@ requires detail::TargetFor<T, U> Tensor<O, D> loss_backward(const char* name, co
   return dx;
 }
 
-/// Result of `cross_entropy`, and log sum exp of each row for its gradient.
-template <Real T, Device D>
-struct CrossEntropy {
-  Tensor<accumulate_t<T>, D> loss, normalisers;
-};
-
-/// Cross entropy of logits (N, C) against labels (N) in [0, C).
 template <Real T, Device D>
 CrossEntropy<T, D> cross_entropy(const Tensor<T, D>& logits, const Tensor<std::int32_t, D>& labels,
-                                 const CrossEntropySpec& spec = {}) {
+                                 const CrossEntropySpec& spec) {
   using A = accumulate_t<T>;
   require(logits.rank() == 2 && labels.shape() == Shape{logits.dim(0)} && logits.dim(1) >= 1,
           "cross_entropy: given logits of shape ", logits.shape(), " and labels of shape ", labels.shape(),
@@ -117,11 +148,10 @@ CrossEntropy<T, D> cross_entropy(const Tensor<T, D>& logits, const Tensor<std::i
   return {detail::loss_result<A>(total, spec.reduction, rows), normalisers};
 }
 
-/// Gradient of the logits.
 template <Real T, Device D>
 Tensor<T, D> cross_entropy_backward(const Tensor<accumulate_t<T>, D>& dy, const Tensor<T, D>& logits,
                                     const Tensor<std::int32_t, D>& labels,
-                                    const Tensor<accumulate_t<T>, D>& normalisers, const CrossEntropySpec& spec = {}) {
+                                    const Tensor<accumulate_t<T>, D>& normalisers, const CrossEntropySpec& spec) {
   using A = accumulate_t<T>;
   require(logits.rank() == 2 && labels.shape() == Shape{logits.dim(0)} && normalisers.shape() == labels.shape(),
           "cross_entropy_backward: given logits of shape ", logits.shape(), ", labels of shape ", labels.shape(),
@@ -136,5 +166,31 @@ Tensor<T, D> cross_entropy_backward(const Tensor<accumulate_t<T>, D>& dy, const 
   return dx;
 }
 
-}  // namespace ops
-}  // namespace stipple
+#define STIPPLE_INSTANCES(T, U)                                                                                    \
+  template Tensor<accumulate_t<T>, Cpu> loss<T, U, Cpu>(const char*, const Tensor<T, Cpu>&, const Tensor<U, Cpu>&, \
+                                                        const LossSpec&);
+STIPPLE_FOR_EACH_PAIR(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+#define STIPPLE_INSTANCES(O, T, U)                                                                                   \
+  template Tensor<O, Cpu> loss_backward<O, T, U, Cpu>(const char*, const Tensor<accumulate_t<T>, Cpu>&,              \
+                                                      const Tensor<T, Cpu>&, const Tensor<U, Cpu>&, const LossSpec&, \
+                                                      double);
+#define STIPPLE_OWN_GRADIENT(T, U) STIPPLE_INSTANCES(T, T, U)
+STIPPLE_FOR_EACH_PAIR(STIPPLE_OWN_GRADIENT)
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float, bf16, float) STIPPLE_INSTANCES(float, bf16, bf16))
+#undef STIPPLE_OWN_GRADIENT
+#undef STIPPLE_INSTANCES
+
+#define STIPPLE_INSTANCES(T)                                                                                   \
+  template CrossEntropy<T, Cpu> cross_entropy<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<std::int32_t, Cpu>&, \
+                                                      const CrossEntropySpec&);                                \
+  template Tensor<T, Cpu> cross_entropy_backward<T, Cpu>(                                                      \
+      const Tensor<accumulate_t<T>, Cpu>&, const Tensor<T, Cpu>&, const Tensor<std::int32_t, Cpu>&,            \
+      const Tensor<accumulate_t<T>, Cpu>&, const CrossEntropySpec&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::ops
+
+#endif

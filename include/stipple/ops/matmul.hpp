@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/backend/cpu/matmul.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple::ops {
@@ -11,7 +12,29 @@ struct MatmulSpec {
   bool transpose_b = false;  ///< b is (..., N, K) instead of (..., K, N)
 };
 
-namespace detail {
+/// a (M, K) times b (K, N), or batches of them: (B, M, K) times (B, K, N). Sums are kept in the accumulation type.
+template <Real T, Device D>
+Tensor<T, D> matmul(const Tensor<T, D>& a, const Tensor<T, D>& b, MatmulSpec spec = {});
+
+/// x (..., in) times weight (in, out) plus bias (out), plus `residual` (..., out); bias and residual may be undefined.
+template <Real T, Device D>
+Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Tensor<accumulate_t<T>, D>& bias = {},
+                    const Tensor<T, D>& residual = {});
+
+/// Gradient of `linear` with respect to x: dy (..., out) times weight transposed.
+template <Real T, Device D>
+Tensor<T, D> linear_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& weight);
+
+/// Gradient of `linear` with respect to the weight, (in, out), in the accumulation type.
+template <Real T, Device D>
+Tensor<accumulate_t<T>, D> linear_backward_weight(const Tensor<T, D>& dy, const Tensor<T, D>& x);
+
+}  // namespace stipple::ops
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops::detail {
+
 template <Real T>
 cpu::MatmulProblem<T> matmul_problem(const T* a, const T* b, Index m, Index n, Index k, MatmulSpec spec) {
   cpu::MatmulProblem<T> p;
@@ -26,11 +49,13 @@ cpu::MatmulProblem<T> matmul_problem(const T* a, const T* b, Index m, Index n, I
   p.b_n_stride = spec.transpose_b ? k : 1;
   return p;
 }
-}  // namespace detail
 
-/// a (M, K) times b (K, N), or batches of them: (B, M, K) times (B, K, N). Sums are kept in the accumulation type.
+}  // namespace stipple::ops::detail
+
+namespace stipple::ops {
+
 template <Real T, Device D>
-Tensor<T, D> matmul(const Tensor<T, D>& a, const Tensor<T, D>& b, MatmulSpec spec = {}) {
+Tensor<T, D> matmul(const Tensor<T, D>& a, const Tensor<T, D>& b, MatmulSpec spec) {
   require((a.rank() == 2 || a.rank() == 3) && a.rank() == b.rank(), "matmul: given shapes ", a.shape(), " and ",
           b.shape(), ", wanted two matrices or two batches of matrices");
   Index const m = a.dim(spec.transpose_a ? -1 : -2), k = a.dim(spec.transpose_a ? -2 : -1);
@@ -47,10 +72,9 @@ Tensor<T, D> matmul(const Tensor<T, D>& a, const Tensor<T, D>& b, MatmulSpec spe
   return out;
 }
 
-/// x (..., in) times weight (in, out) plus bias (out), plus `residual` (..., out); bias and residual may be undefined.
 template <Real T, Device D>
-Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Tensor<accumulate_t<T>, D>& bias = {},
-                    const Tensor<T, D>& residual = {}) {
+Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Tensor<accumulate_t<T>, D>& bias,
+                    const Tensor<T, D>& residual) {
   require(weight.rank() == 2 && x.rank() >= 1 && x.dim(-1) == weight.dim(0), "linear: given x ", x.shape(),
           " and weight ", weight.shape(), ", wanted x (..., in) and weight (in, out)");
   Index const in = weight.dim(0), out = weight.dim(1);
@@ -66,7 +90,6 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Ten
   return y;
 }
 
-/// Gradient of `linear` with respect to x: dy (..., out) times weight transposed.
 template <Real T, Device D>
 Tensor<T, D> linear_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& weight) {
   require(weight.rank() == 2 && dy.rank() >= 1 && dy.dim(-1) == weight.dim(1), "linear_backward_input: given dy ",
@@ -80,7 +103,6 @@ Tensor<T, D> linear_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& w
   return dx;
 }
 
-/// Gradient of `linear` with respect to the weight, (in, out), in the accumulation type.
 template <Real T, Device D>
 Tensor<accumulate_t<T>, D> linear_backward_weight(const Tensor<T, D>& dy, const Tensor<T, D>& x) {
   require(x.rank() >= 1 && dy.rank() == x.rank() && dy.shape() == x.shape().with(-1, dy.dim(-1)),
@@ -94,4 +116,15 @@ Tensor<accumulate_t<T>, D> linear_backward_weight(const Tensor<T, D>& dy, const 
   return dw;
 }
 
+#define STIPPLE_INSTANCES(T)                                                                           \
+  template Tensor<T, Cpu> matmul<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, MatmulSpec);    \
+  template Tensor<T, Cpu> linear<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,                 \
+                                         const Tensor<accumulate_t<T>, Cpu>&, const Tensor<T, Cpu>&);  \
+  template Tensor<T, Cpu> linear_backward_input<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&); \
+  template Tensor<accumulate_t<T>, Cpu> linear_backward_weight<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple::ops
+
+#endif

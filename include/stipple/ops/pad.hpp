@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/backend/cpu/pad.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
@@ -15,7 +16,17 @@ namespace ops {
 
 /// (N, H, W, C) to (N, top + H + bottom, left + W + right, C); new pixels hold `value`.
 template <Real T, Device D>
-Tensor<T, D> pad(const Tensor<T, D>& x, PadSpec spec, double value = 0) {
+Tensor<T, D> pad(const Tensor<T, D>& x, PadSpec spec, double value = 0);
+
+}  // namespace ops
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops {
+
+template <Real T, Device D>
+Tensor<T, D> pad(const Tensor<T, D>& x, PadSpec spec, double value) {
   require(x.rank() == 4, "pad: given shape ", x.shape(), ", wanted (N, H, W, C)");
   constexpr Index limit = Index{1} << 32;
   for (Index edge : {spec.top, spec.bottom, spec.left, spec.right})
@@ -35,5 +46,10 @@ Tensor<T, D> pad(const Tensor<T, D>& x, PadSpec spec, double value = 0) {
   return y;
 }
 
-}  // namespace ops
-}  // namespace stipple
+#define STIPPLE_INSTANCES(T) template Tensor<T, Cpu> pad<T, Cpu>(const Tensor<T, Cpu>&, PadSpec, double);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::ops
+
+#endif

@@ -5,6 +5,7 @@
 
 #include <stipple/backend/cpu/pool.hpp>
 #include <stipple/backend/cpu/resize.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
@@ -18,7 +19,35 @@ struct PoolSpec {
 
 namespace ops {
 
-namespace detail {
+/// Mean of every window; padding counts as zeros.
+template <Real T, Device D>
+Tensor<T, D> avg_pool(const Tensor<T, D>& x, PoolSpec spec = {});
+/// Gradient of an input of shape `x`.
+template <Real T, Device D>
+Tensor<T, D> avg_pool_backward(const Tensor<T, D>& dy, const Shape& x, PoolSpec spec = {});
+
+/// Largest element of every window; NaN where it holds one.
+template <Real T, Device D>
+Tensor<T, D> max_pool(const Tensor<T, D>& x, PoolSpec spec = {});
+/// Gradient of the input from input, result and the result's gradient; the first of equal pixels receives it.
+template <Real T, Device D>
+Tensor<T, D> max_pool_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x, const Tensor<T, D>& y,
+                               PoolSpec spec = {});
+
+/// Mean over all pixels: (N, H, W, C) to (N, C).
+template <Real T, Device D>
+Tensor<T, D> global_avg_pool(const Tensor<T, D>& x);
+/// Gradient of an input of shape `x` from dy (N, C).
+template <Real T, Device D>
+Tensor<T, D> global_avg_pool_backward(const Tensor<T, D>& dy, const Shape& x);
+
+}  // namespace ops
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops::detail {
+
 inline cpu::PoolPlan pool_plan(const char* name, const Shape& x, PoolSpec spec) {
   require(x.rank() == 4, name, ": given shape ", x, ", wanted (N, H, W, C)");
   require(spec.kernel >= 1 && spec.stride >= 1 && spec.padding >= 0 && spec.padding <= spec.kernel / 2, name,
@@ -62,20 +91,22 @@ void check_pool_gradient(const char* name, const Tensor<T, D>& dy, const cpu::Po
   Shape const wanted{p.n, p.out_height, p.out_width, p.channels};
   require(dy.shape() == wanted, name, ": given a gradient of shape ", dy.shape(), ", wanted ", wanted);
 }
-}  // namespace detail
 
-/// Mean of every window; padding counts as zeros.
+}  // namespace stipple::ops::detail
+
+namespace stipple::ops {
+
 template <Real T, Device D>
-Tensor<T, D> avg_pool(const Tensor<T, D>& x, PoolSpec spec = {}) {
+Tensor<T, D> avg_pool(const Tensor<T, D>& x, PoolSpec spec) {
   auto const p = detail::pool_plan("avg_pool", x.shape(), spec);
   Tensor<T, D> y({p.n, p.out_height, p.out_width, p.channels});
   cpu::resample(x.data(), y.data(), p.n, p.height, p.width, p.channels,
                 detail::average_taps(p.height, p.out_height, spec), detail::average_taps(p.width, p.out_width, spec));
   return y;
 }
-/// Gradient of an input of shape `x`.
+
 template <Real T, Device D>
-Tensor<T, D> avg_pool_backward(const Tensor<T, D>& dy, const Shape& x, PoolSpec spec = {}) {
+Tensor<T, D> avg_pool_backward(const Tensor<T, D>& dy, const Shape& x, PoolSpec spec) {
   auto const p = detail::pool_plan("avg_pool_backward", x, spec);
   detail::check_pool_gradient("avg_pool_backward", dy, p);
   Tensor<T, D> dx(x);
@@ -85,18 +116,16 @@ Tensor<T, D> avg_pool_backward(const Tensor<T, D>& dy, const Shape& x, PoolSpec 
   return dx;
 }
 
-/// Largest element of every window; NaN where it holds one.
 template <Real T, Device D>
-Tensor<T, D> max_pool(const Tensor<T, D>& x, PoolSpec spec = {}) {
+Tensor<T, D> max_pool(const Tensor<T, D>& x, PoolSpec spec) {
   auto const p = detail::pool_plan("max_pool", x.shape(), spec);
   Tensor<T, D> y({p.n, p.out_height, p.out_width, p.channels});
   cpu::max_pool(x.data(), y.data(), p);
   return y;
 }
-/// Gradient of the input from input, result and the result's gradient; the first of equal pixels receives it.
+
 template <Real T, Device D>
-Tensor<T, D> max_pool_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x, const Tensor<T, D>& y,
-                               PoolSpec spec = {}) {
+Tensor<T, D> max_pool_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x, const Tensor<T, D>& y, PoolSpec spec) {
   auto const p = detail::pool_plan("max_pool_backward", x.shape(), spec);
   detail::check_pool_gradient("max_pool_backward", dy, p);
   detail::check_pool_gradient("max_pool_backward", y, p);
@@ -105,7 +134,6 @@ Tensor<T, D> max_pool_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x, co
   return dx;
 }
 
-/// Mean over all pixels: (N, H, W, C) to (N, C).
 template <Real T, Device D>
 Tensor<T, D> global_avg_pool(const Tensor<T, D>& x) {
   require(x.rank() == 4 && x.dim(1) >= 1 && x.dim(2) >= 1, "global_avg_pool: given shape ", x.shape(),
@@ -115,7 +143,7 @@ Tensor<T, D> global_avg_pool(const Tensor<T, D>& x) {
                 detail::global_taps(x.dim(2)));
   return y;
 }
-/// Gradient of an input of shape `x` from dy (N, C).
+
 template <Real T, Device D>
 Tensor<T, D> global_avg_pool_backward(const Tensor<T, D>& dy, const Shape& x) {
   require(x.rank() == 4 && dy.shape() == Shape{x[0], x[3]}, "global_avg_pool_backward: given shapes ", dy.shape(),
@@ -126,5 +154,17 @@ Tensor<T, D> global_avg_pool_backward(const Tensor<T, D>& dy, const Shape& x) {
   return dx;
 }
 
-}  // namespace ops
-}  // namespace stipple
+#define STIPPLE_INSTANCES(T)                                                                        \
+  template Tensor<T, Cpu> avg_pool<T, Cpu>(const Tensor<T, Cpu>&, PoolSpec);                        \
+  template Tensor<T, Cpu> avg_pool_backward<T, Cpu>(const Tensor<T, Cpu>&, const Shape&, PoolSpec); \
+  template Tensor<T, Cpu> max_pool<T, Cpu>(const Tensor<T, Cpu>&, PoolSpec);                        \
+  template Tensor<T, Cpu> max_pool_backward<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,   \
+                                                    const Tensor<T, Cpu>&, PoolSpec);               \
+  template Tensor<T, Cpu> global_avg_pool<T, Cpu>(const Tensor<T, Cpu>&);                           \
+  template Tensor<T, Cpu> global_avg_pool_backward<T, Cpu>(const Tensor<T, Cpu>&, const Shape&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::ops
+
+#endif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/backend/cpu/reduce.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
@@ -19,6 +20,32 @@ struct ReducePlan {
   cpu::Broadcast parts;
   Shape kept;
 };
+}  // namespace detail
+
+/// Sum over `axes`, by default all, in the accumulation type; the axes vanish from the shape.
+template <Real T, Device D>
+Tensor<accumulate_t<T>, D> sum(const Tensor<T, D>& x, Axes axes = {});
+/// Gradient scale * dy of a sum over `axes` of a tensor of shape `x`.
+template <Real T, Device D>
+Tensor<T, D> sum_backward(const Tensor<accumulate_t<T>, D>& dy, const Shape& x, Axes axes = {}, double scale = 1);
+
+/// Number of elements in each sum over `axes`; throws an Error if it is zero, which has no mean.
+STIPPLE_INLINE Index count_for_mean(const char* name, const Shape& x, Axes axes);
+/// Mean over `axes`, by default all, in the accumulation type.
+template <Real T, Device D>
+Tensor<accumulate_t<T>, D> mean(const Tensor<T, D>& x, Axes axes = {});
+
+/// The largest element; NaN if there is one.
+template <Real T, Device D>
+T max(const Tensor<T, D>& x);
+
+}  // namespace ops
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops::detail {
+
 inline ReducePlan reduce_plan(const char* name, const Shape& shape, Axes axes) {
   int const rank = shape.rank();
   int const first = axes.first < 0 ? axes.first + rank : axes.first,
@@ -30,20 +57,22 @@ inline ReducePlan reduce_plan(const char* name, const Shape& shape, Axes axes) {
     if (i < first || i >= last) plan.kept.append(shape[i]);
   return plan;
 }
-}  // namespace detail
 
-/// Sum over `axes`, by default all, in the accumulation type; the axes vanish from the shape.
+}  // namespace stipple::ops::detail
+
+namespace stipple::ops {
+
 template <Real T, Device D>
-Tensor<accumulate_t<T>, D> sum(const Tensor<T, D>& x, Axes axes = {}) {
+Tensor<accumulate_t<T>, D> sum(const Tensor<T, D>& x, Axes axes) {
   require(x.defined(), "sum: given an empty tensor");
   auto const plan = detail::reduce_plan("sum", x.shape(), axes);
   Tensor<accumulate_t<T>, D> y(plan.kept);
   cpu::sum_broadcast<T, accumulate_t<T>>(x.data(), nullptr, y.data(), plan.parts);
   return y;
 }
-/// Gradient scale * dy of a sum over `axes` of a tensor of shape `x`.
+
 template <Real T, Device D>
-Tensor<T, D> sum_backward(const Tensor<accumulate_t<T>, D>& dy, const Shape& x, Axes axes = {}, double scale = 1) {
+Tensor<T, D> sum_backward(const Tensor<accumulate_t<T>, D>& dy, const Shape& x, Axes axes, double scale) {
   auto const plan = detail::reduce_plan("sum_backward", x, axes);
   require(dy.defined() && dy.shape() == plan.kept, "sum_backward: given a gradient of shape ", dy.shape(), ", wanted ",
           plan.kept);
@@ -52,15 +81,14 @@ Tensor<T, D> sum_backward(const Tensor<accumulate_t<T>, D>& dy, const Shape& x, 
   return dx;
 }
 
-/// Number of elements in each sum over `axes`; throws an Error if it is zero, which has no mean.
-inline Index count_for_mean(const char* name, const Shape& x, Axes axes) {
+STIPPLE_INLINE Index count_for_mean(const char* name, const Shape& x, Axes axes) {
   Index const n = detail::reduce_plan(name, x, axes).parts.middle;
   require(n >= 1, name, ": given axes without elements in shape ", x);
   return n;
 }
-/// Mean over `axes`, by default all, in the accumulation type.
+
 template <Real T, Device D>
-Tensor<accumulate_t<T>, D> mean(const Tensor<T, D>& x, Axes axes = {}) {
+Tensor<accumulate_t<T>, D> mean(const Tensor<T, D>& x, Axes axes) {
   require(x.defined(), "mean: given an empty tensor");
   auto const n = static_cast<double>(count_for_mean("mean", x.shape(), axes));
   auto y = sum(x, axes);
@@ -68,12 +96,20 @@ Tensor<accumulate_t<T>, D> mean(const Tensor<T, D>& x, Axes axes = {}) {
   return y;
 }
 
-/// The largest element; NaN if there is one.
 template <Real T, Device D>
 T max(const Tensor<T, D>& x) {
   require(x.size() >= 1, "max: given a tensor without elements");
   return cpu::max_all(x.data(), x.size());
 }
 
-}  // namespace ops
-}  // namespace stipple
+#define STIPPLE_INSTANCES(T)                                                                                     \
+  template Tensor<accumulate_t<T>, Cpu> sum<T, Cpu>(const Tensor<T, Cpu>&, Axes);                                \
+  template Tensor<T, Cpu> sum_backward<T, Cpu>(const Tensor<accumulate_t<T>, Cpu>&, const Shape&, Axes, double); \
+  template Tensor<accumulate_t<T>, Cpu> mean<T, Cpu>(const Tensor<T, Cpu>&, Axes);                               \
+  template T max<T, Cpu>(const Tensor<T, Cpu>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::ops
+
+#endif

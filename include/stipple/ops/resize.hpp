@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include <stipple/backend/cpu/resize.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
@@ -24,7 +25,21 @@ struct ResizeSpec {
 
 namespace ops {
 
-namespace detail {
+/// (N, H, W, C) to (N, size.height, size.width, C).
+template <Real T, Device D>
+Tensor<T, D> resize(const Tensor<T, D>& x, Size2d size, ResizeSpec spec = {});
+
+/// Gradient of the input, of extent `size`, from that of the output.
+template <Real T, Device D>
+Tensor<T, D> resize_backward(const Tensor<T, D>& dy, Size2d size, ResizeSpec spec = {});
+
+}  // namespace ops
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops::detail {
+
 /// Which of `in` pixels along an axis make each of `out`.
 template <class T>
 cpu::Taps resize_taps(Index in, Index out, ResizeSpec spec) {
@@ -59,11 +74,13 @@ inline void check_resize(Size2d from, Size2d to, ResizeSpec spec) {
   require(spec.mode == ResizeMode::bilinear || !spec.align_corners,
           "resize: given align_corners with nearest, wanted it with bilinear only");
 }
-}  // namespace detail
 
-/// (N, H, W, C) to (N, size.height, size.width, C).
+}  // namespace stipple::ops::detail
+
+namespace stipple::ops {
+
 template <Real T, Device D>
-Tensor<T, D> resize(const Tensor<T, D>& x, Size2d size, ResizeSpec spec = {}) {
+Tensor<T, D> resize(const Tensor<T, D>& x, Size2d size, ResizeSpec spec) {
   require(x.rank() == 4, "resize: given shape ", x.shape(), ", wanted (N, H, W, C)");
   detail::check_resize({x.dim(1), x.dim(2)}, size, spec);
   Tensor<T, D> y({x.dim(0), size.height, size.width, x.dim(3)});
@@ -73,9 +90,8 @@ Tensor<T, D> resize(const Tensor<T, D>& x, Size2d size, ResizeSpec spec = {}) {
   return y;
 }
 
-/// Gradient of the input, of extent `size`, from that of the output.
 template <Real T, Device D>
-Tensor<T, D> resize_backward(const Tensor<T, D>& dy, Size2d size, ResizeSpec spec = {}) {
+Tensor<T, D> resize_backward(const Tensor<T, D>& dy, Size2d size, ResizeSpec spec) {
   require(dy.rank() == 4, "resize_backward: given shape ", dy.shape(), ", wanted (N, H, W, C)");
   detail::check_resize(size, {dy.dim(1), dy.dim(2)}, spec);
   Tensor<T, D> dx({dy.dim(0), size.height, size.width, dy.dim(3)});
@@ -85,5 +101,12 @@ Tensor<T, D> resize_backward(const Tensor<T, D>& dy, Size2d size, ResizeSpec spe
   return dx;
 }
 
-}  // namespace ops
-}  // namespace stipple
+#define STIPPLE_INSTANCES(T)                                                         \
+  template Tensor<T, Cpu> resize<T, Cpu>(const Tensor<T, Cpu>&, Size2d, ResizeSpec); \
+  template Tensor<T, Cpu> resize_backward<T, Cpu>(const Tensor<T, Cpu>&, Size2d, ResizeSpec);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::ops
+
+#endif

@@ -2,11 +2,25 @@
 #pragma once
 
 #include <stipple/backend/cpu/softmax.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple::ops {
 
 /// e^x / sum of e^x over the last axis, computed from x - max(x).
+template <Real T, Device D>
+Tensor<T, D> softmax(const Tensor<T, D>& x);
+
+/// Gradient of the input from the result y: y (dy - sum of dy y).
+template <Real T, Device D>
+Tensor<T, D> softmax_backward(const Tensor<T, D>& dy, const Tensor<T, D>& y);
+
+}  // namespace stipple::ops
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops {
+
 template <Real T, Device D>
 Tensor<T, D> softmax(const Tensor<T, D>& x) {
   require(x.defined() && x.rank() >= 1 && x.dim(-1) >= 1, "softmax: given shape ", x.shape(),
@@ -16,7 +30,6 @@ Tensor<T, D> softmax(const Tensor<T, D>& x) {
   return y;
 }
 
-/// Gradient of the input from the result y: y (dy - sum of dy y).
 template <Real T, Device D>
 Tensor<T, D> softmax_backward(const Tensor<T, D>& dy, const Tensor<T, D>& y) {
   require(y.defined() && y.rank() >= 1 && y.dim(-1) >= 1, "softmax backward: given a result of shape ", y.shape(),
@@ -27,4 +40,12 @@ Tensor<T, D> softmax_backward(const Tensor<T, D>& dy, const Tensor<T, D>& y) {
   return dx;
 }
 
+#define STIPPLE_INSTANCES(T)                                      \
+  template Tensor<T, Cpu> softmax<T, Cpu>(const Tensor<T, Cpu>&); \
+  template Tensor<T, Cpu> softmax_backward<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple::ops
+
+#endif

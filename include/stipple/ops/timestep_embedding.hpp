@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <stipple/backend/cpu/timestep_embedding.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
@@ -21,7 +22,17 @@ namespace ops {
 
 /// Timesteps (N) to (N, dim). An odd `dim` ends with a column of zeros.
 template <Real T, Device D>
-Tensor<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, TimestepEmbeddingSpec spec = {}) {
+Tensor<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, TimestepEmbeddingSpec spec = {});
+
+}  // namespace ops
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(ops)
+
+namespace stipple::ops {
+
+template <Real T, Device D>
+Tensor<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, TimestepEmbeddingSpec spec) {
   require(t.rank() == 1, "timestep_embedding: given timesteps of shape ", t.shape(), ", wanted (N)");
   Index const half = dim / 2;
   double const divisor = static_cast<double>(half) - spec.downscale_freq_shift;
@@ -43,5 +54,11 @@ Tensor<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, 
   return y;
 }
 
-}  // namespace ops
-}  // namespace stipple
+#define STIPPLE_INSTANCES(T) \
+  template Tensor<T, Cpu> timestep_embedding<T, Cpu>(const Tensor<accumulate_t<T>, Cpu>&, Index, TimestepEmbeddingSpec);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::ops
+
+#endif

@@ -1,6 +1,7 @@
 // Keyed randomness: a number depends on (seed, purpose, draw, sample, element) and on nothing else.
 #pragma once
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/core/philox.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -58,7 +59,21 @@ struct DrawKey {
 };
 
 /// Fills one row (one sample's elements) with standard normals.
-inline void fill_normal_row(float* out, Index n, const DrawKey& key, std::uint64_t sample) {
+STIPPLE_INLINE void fill_normal_row(float* out, Index n, const DrawKey& key, std::uint64_t sample);
+
+namespace detail {
+/// Elements of a sample, and samples, of a tensor whose first axis counts them.
+STIPPLE_INLINE Index row_size(const Shape& shape);
+STIPPLE_INLINE Index row_count(const Shape& shape);
+}  // namespace detail
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(core)
+
+namespace stipple {
+
+STIPPLE_INLINE void fill_normal_row(float* out, Index n, const DrawKey& key, std::uint64_t sample) {
   for (Index i = 0; i < n; i += 4) {
     auto const w = key.words(sample, static_cast<std::uint64_t>(i) / 4);
     auto const a = normals_from_words(w[0], w[1]);
@@ -68,7 +83,10 @@ inline void fill_normal_row(float* out, Index n, const DrawKey& key, std::uint64
   }
 }
 
-namespace detail {
+}  // namespace stipple
+
+namespace stipple::detail {
+
 // Calls row(sample index in the batch) for each sample, several small rows to a chunk.
 template <class Row>
 void for_each_row(Index rows, Index row_size, const Row& row) {
@@ -77,11 +95,16 @@ void for_each_row(Index rows, Index row_size, const Row& row) {
     for (Index i = begin; i < end; ++i) row(i);
   });
 }
-inline Index row_size(const Shape& shape) { return shape.rank() == 0 ? 1 : shape.count(1, shape.rank()); }
-inline Index row_count(const Shape& shape) { return shape.rank() == 0 ? 1 : shape[0]; }
-}  // namespace detail
 
-inline Tensor<float> Rng::normal(Shape shape, Purpose purpose, std::uint64_t first_sample) {
+STIPPLE_INLINE Index row_size(const Shape& shape) { return shape.rank() == 0 ? 1 : shape.count(1, shape.rank()); }
+
+STIPPLE_INLINE Index row_count(const Shape& shape) { return shape.rank() == 0 ? 1 : shape[0]; }
+
+}  // namespace stipple::detail
+
+namespace stipple {
+
+STIPPLE_INLINE Tensor<float> Rng::normal(Shape shape, Purpose purpose, std::uint64_t first_sample) {
   Tensor<float> out(shape);
   DrawKey const key(seed_, purpose, next_draw());
   Index const n = detail::row_size(shape);
@@ -91,7 +114,8 @@ inline Tensor<float> Rng::normal(Shape shape, Purpose purpose, std::uint64_t fir
   return out;
 }
 
-inline Tensor<float> Rng::uniform(Shape shape, float low, float high, Purpose purpose, std::uint64_t first_sample) {
+STIPPLE_INLINE Tensor<float> Rng::uniform(Shape shape, float low, float high, Purpose purpose,
+                                          std::uint64_t first_sample) {
   Tensor<float> out(shape);
   DrawKey const key(seed_, purpose, next_draw());
   Index const n = detail::row_size(shape);
@@ -106,8 +130,8 @@ inline Tensor<float> Rng::uniform(Shape shape, float low, float high, Purpose pu
   return out;
 }
 
-inline Tensor<std::int32_t> Rng::integers(Shape shape, std::int32_t low, std::int32_t high, Purpose purpose,
-                                          std::uint64_t first_sample) {
+STIPPLE_INLINE Tensor<std::int32_t> Rng::integers(Shape shape, std::int32_t low, std::int32_t high, Purpose purpose,
+                                                  std::uint64_t first_sample) {
   require(low < high, "Rng::integers: given the range [", low, ", ", high, "), wanted low < high");
   Tensor<std::int32_t> out(shape);
   DrawKey const key(seed_, purpose, next_draw());
@@ -128,3 +152,5 @@ inline Tensor<std::int32_t> Rng::integers(Shape shape, std::int32_t low, std::in
 }
 
 }  // namespace stipple
+
+#endif

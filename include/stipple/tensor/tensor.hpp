@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/core/context.hpp>
 #include <stipple/core/device.hpp>
 #include <stipple/core/dtype.hpp>
@@ -19,10 +20,10 @@ namespace stipple {
 template <Device D>
 class Storage {
  public:
-  explicit Storage(std::size_t bytes) : data_(Context::instance().allocator.allocate(bytes)), bytes_(bytes) {}
+  explicit Storage(std::size_t bytes);
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
-  ~Storage() { Context::instance().allocator.deallocate(data_, bytes_); }
+  ~Storage();
   void* data() const { return data_; }
 
  private:
@@ -38,23 +39,20 @@ class Tensor {
   using element = T;
 
   /// No storage: `defined()` is false.
-  Tensor() = default;
+  Tensor();
+  Tensor(const Tensor&);
+  Tensor(Tensor&&) noexcept;
+  Tensor& operator=(const Tensor&);
+  Tensor& operator=(Tensor&&) noexcept;
+  ~Tensor();
   /// Uninitialised elements.
-  explicit Tensor(Shape shape)
-      : storage_(std::make_shared<Storage<D>>(static_cast<std::size_t>(shape.size()) * sizeof(T))),
-        data_(static_cast<T*>(storage_->data())),
-        shape_(shape),
-        size_(shape.size()) {}
-  Tensor(Shape shape, T value) : Tensor(shape) { fill(value); }
+  explicit Tensor(Shape shape);
+  Tensor(Shape shape, T value);
   /// Throws unless `values` has exactly `shape.size()` elements.
-  Tensor(Shape shape, std::span<const T> values) : Tensor(shape) {
-    require(static_cast<Index>(values.size()) == size_, "Tensor: given ", values.size(), " values for shape ", shape);
-    std::copy(values.begin(), values.end(), data_);
-  }
-  Tensor(Shape shape, std::initializer_list<T> values)
-      : Tensor(shape, std::span<const T>(values.begin(), values.size())) {}
+  Tensor(Shape shape, std::span<const T> values);
+  Tensor(Shape shape, std::initializer_list<T> values);
 
-  static Tensor zeros(Shape shape) { return Tensor(shape, T(0)); }
+  static Tensor zeros(Shape shape);
 
   bool defined() const { return storage_ != nullptr; }
   const Shape& shape() const { return shape_; }
@@ -70,52 +68,20 @@ class Tensor {
   std::span<const T> span() const { return {data_, static_cast<std::size_t>(size_)}; }
 
   /// The value of a tensor with one element.
-  T item() const {
-    require(size_ == 1, "item: given a tensor of shape ", shape_, ", wanted one element");
-    return data_[0];
-  }
+  T item() const;
 
   /// The same elements under another shape of the same size, sharing storage.
-  Tensor reshape(Shape shape) const {
-    require(shape.size() == size_, "reshape: given shape ", shape, " for a tensor of shape ", shape_);
-    Tensor t = *this;
-    t.shape_ = shape;
-    return t;
-  }
+  Tensor reshape(Shape shape) const;
 
   /// Entries [begin, end) of the first axis, sharing storage.
-  Tensor slice(Index begin, Index end) const {
-    require(rank() >= 1 && 0 <= begin && begin <= end && end <= dim(0), "slice: given [", begin, ", ", end,
-            ") of a tensor of shape ", shape_);
-    Tensor t = *this;
-    Index const row = shape_.count(1, rank());
-    t.data_ += begin * row;
-    t.shape_ = shape_.with(0, end - begin);
-    t.size_ = (end - begin) * row;
-    return t;
-  }
+  Tensor slice(Index begin, Index end) const;
 
   /// A view of `shape` starting `offset` elements into this tensor's data; used for parameter arenas.
-  Tensor view(Index offset, Shape shape) const {
-    require(offset >= 0 && shape.size() <= size_ && offset <= size_ - shape.size(), "view: given offset ", offset,
-            " and shape ", shape, " in a tensor of ", size_, " elements");
-    Tensor t = *this;
-    t.data_ += offset;
-    t.shape_ = shape;
-    t.size_ = shape.size();
-    return t;
-  }
+  Tensor view(Index offset, Shape shape) const;
 
-  Tensor clone() const {
-    Tensor t(shape_);
-    if (size_ > 0) std::memcpy(static_cast<void*>(t.data_), data_, static_cast<std::size_t>(size_) * sizeof(T));
-    return t;
-  }
-  void copy_from(const Tensor& other) {
-    require(shape_ == other.shape_, "copy: given shape ", other.shape_, ", wanted ", shape_);
-    if (size_ > 0) std::memmove(static_cast<void*>(data_), other.data_, static_cast<std::size_t>(size_) * sizeof(T));
-  }
-  void fill(T value) { std::fill_n(data_, size_, value); }
+  Tensor clone() const;
+  void copy_from(const Tensor& other);
+  void fill(T value);
 
  private:
   std::shared_ptr<Storage<D>> storage_;
@@ -125,3 +91,118 @@ class Tensor {
 };
 
 }  // namespace stipple
+
+#if STIPPLE_DEFINES(core)
+
+namespace stipple {
+
+template <Device D>
+Storage<D>::Storage(std::size_t bytes) : data_(Context::instance().allocator.allocate(bytes)), bytes_(bytes) {}
+
+template <Device D>
+Storage<D>::~Storage() {
+  Context::instance().allocator.deallocate(data_, bytes_);
+}
+
+template <Element T, Device D>
+Tensor<T, D>::Tensor() = default;
+template <Element T, Device D>
+Tensor<T, D>::Tensor(const Tensor&) = default;
+template <Element T, Device D>
+Tensor<T, D>::Tensor(Tensor&&) noexcept = default;
+template <Element T, Device D>
+Tensor<T, D>& Tensor<T, D>::operator=(const Tensor&) = default;
+template <Element T, Device D>
+Tensor<T, D>& Tensor<T, D>::operator=(Tensor&&) noexcept = default;
+template <Element T, Device D>
+Tensor<T, D>::~Tensor() = default;
+
+template <Element T, Device D>
+Tensor<T, D>::Tensor(Shape shape)
+    : storage_(std::make_shared<Storage<D>>(static_cast<std::size_t>(shape.size()) * sizeof(T))),
+      data_(static_cast<T*>(storage_->data())),
+      shape_(shape),
+      size_(shape.size()) {}
+
+template <Element T, Device D>
+Tensor<T, D>::Tensor(Shape shape, T value) : Tensor(shape) {
+  fill(value);
+}
+
+template <Element T, Device D>
+Tensor<T, D>::Tensor(Shape shape, std::span<const T> values) : Tensor(shape) {
+  require(static_cast<Index>(values.size()) == size_, "Tensor: given ", values.size(), " values for shape ", shape);
+  std::copy(values.begin(), values.end(), data_);
+}
+
+template <Element T, Device D>
+Tensor<T, D>::Tensor(Shape shape, std::initializer_list<T> values)
+    : Tensor(shape, std::span<const T>(values.begin(), values.size())) {}
+
+template <Element T, Device D>
+Tensor<T, D> Tensor<T, D>::zeros(Shape shape) {
+  return Tensor(shape, T(0));
+}
+
+template <Element T, Device D>
+T Tensor<T, D>::item() const {
+  require(size_ == 1, "item: given a tensor of shape ", shape_, ", wanted one element");
+  return data_[0];
+}
+
+template <Element T, Device D>
+Tensor<T, D> Tensor<T, D>::reshape(Shape shape) const {
+  require(shape.size() == size_, "reshape: given shape ", shape, " for a tensor of shape ", shape_);
+  Tensor t = *this;
+  t.shape_ = shape;
+  return t;
+}
+
+template <Element T, Device D>
+Tensor<T, D> Tensor<T, D>::slice(Index begin, Index end) const {
+  require(rank() >= 1 && 0 <= begin && begin <= end && end <= dim(0), "slice: given [", begin, ", ", end,
+          ") of a tensor of shape ", shape_);
+  Tensor t = *this;
+  Index const row = shape_.count(1, rank());
+  t.data_ += begin * row;
+  t.shape_ = shape_.with(0, end - begin);
+  t.size_ = (end - begin) * row;
+  return t;
+}
+
+template <Element T, Device D>
+Tensor<T, D> Tensor<T, D>::view(Index offset, Shape shape) const {
+  require(offset >= 0 && shape.size() <= size_ && offset <= size_ - shape.size(), "view: given offset ", offset,
+          " and shape ", shape, " in a tensor of ", size_, " elements");
+  Tensor t = *this;
+  t.data_ += offset;
+  t.shape_ = shape;
+  t.size_ = shape.size();
+  return t;
+}
+
+template <Element T, Device D>
+Tensor<T, D> Tensor<T, D>::clone() const {
+  Tensor t(shape_);
+  if (size_ > 0) std::memcpy(static_cast<void*>(t.data_), data_, static_cast<std::size_t>(size_) * sizeof(T));
+  return t;
+}
+
+template <Element T, Device D>
+void Tensor<T, D>::copy_from(const Tensor& other) {
+  require(shape_ == other.shape_, "copy: given shape ", other.shape_, ", wanted ", shape_);
+  if (size_ > 0) std::memmove(static_cast<void*>(data_), other.data_, static_cast<std::size_t>(size_) * sizeof(T));
+}
+
+template <Element T, Device D>
+void Tensor<T, D>::fill(T value) {
+  std::fill_n(data_, size_, value);
+}
+
+STIPPLE_INSTANTIATE(template class Storage<Cpu>; template class Tensor<float>; template class Tensor<double>;
+                    template class Tensor<bf16>; template class Tensor<std::int32_t>;
+                    template class Tensor<std::int64_t>; template class Tensor<std::uint8_t>;)
+
+}  // namespace stipple
+
+#endif

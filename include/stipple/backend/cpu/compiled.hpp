@@ -1,18 +1,17 @@
-// One text, two ways to link. Header-only: kernels are defined where they are used. With STIPPLE_COMPILED (set by the
-// target stipple::compiled) a program sees `extern template` declarations only, and the library, which sets
-// STIPPLE_IMPLEMENTATION besides, holds the instantiations.
+// Kernels in the two ways to link (core/compiled.hpp). They are explicitly instantiated at the end of their header,
+// which programs that link stipple::compiled see as `extern template`.
 #pragma once
 
-#if defined(STIPPLE_COMPILED) && !defined(STIPPLE_IMPLEMENTATION)
-#define STIPPLE_DEFINE_KERNELS 0
+#include <stipple/core/compiled.hpp>
+
+#define STIPPLE_DEFINE_KERNELS STIPPLE_DEFINES(kernels)
+#if defined(STIPPLE_COMPILED)
 #define STIPPLE_INSTANTIATE_KERNELS 1
-#define STIPPLE_EXTERN extern
-#elif defined(STIPPLE_IMPLEMENTATION)
-#define STIPPLE_DEFINE_KERNELS 1
-#define STIPPLE_INSTANTIATE_KERNELS 1
+#else
+#define STIPPLE_INSTANTIATE_KERNELS 0
+#endif
+#if STIPPLE_DEFINE_KERNELS
 #define STIPPLE_EXTERN
 #else
-#define STIPPLE_DEFINE_KERNELS 1
-#define STIPPLE_INSTANTIATE_KERNELS 0
-#define STIPPLE_EXTERN
+#define STIPPLE_EXTERN extern
 #endif
