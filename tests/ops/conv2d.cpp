@@ -1,104 +1,15 @@
 #include <stipple/autograd/conv2d.hpp>
 
+#include "conv_sizes.hpp"
 #include "gradient_check.hpp"
 #include "invariance.hpp"
 #include "naive_conv.hpp"
 #include "reference_ops.hpp"
 
+using namespace conv;
 using namespace stipple;
 
 namespace {
-
-struct Size {
-  Shape x;
-  Index outputs, kh, kw, stride, padding, dilation, groups;
-
-  cpu::ConvDims dims() const { return naive::conv_dims(x, kh, kw, outputs, stride, padding, dilation, groups); }
-  Shape weight() const { return {kh, kw, x[3] / groups, outputs}; }
-  Conv2dSpec spec() const { return {stride, padding, dilation, groups}; }
-  std::string text() const {
-    return to_text(x) + " -> " + std::to_string(outputs) + ", kernel " + std::to_string(kh) + " x " +
-           std::to_string(kw) + ", stride " + std::to_string(stride) + ", padding " + std::to_string(padding) +
-           ", dilation " + std::to_string(dilation) + ", groups " + std::to_string(groups);
-  }
-};
-const std::vector<Size> sizes{
-    {{1, 1, 1, 1}, 1, 1, 1, 1, 0, 1, 1},
-    {{1, 1, 1, 3}, 5, 3, 3, 1, 1, 1, 1},
-    {{2, 5, 7, 1}, 1, 3, 3, 1, 1, 1, 1},
-    {{1, 7, 5, 3}, 2, 2, 2, 1, 0, 1, 1},
-    {{2, 9, 8, 4}, 17, 4, 4, 2, 1, 1, 1},
-    {{1, 11, 13, 5}, 7, 5, 5, 1, 2, 1, 1},
-    {{1, 13, 11, 2}, 31, 7, 7, 1, 3, 1, 1},
-    {{2, 17, 13, 7}, 33, 3, 3, 3, 2, 2, 1},
-    {{2, 6, 9, 33}, 80, 1, 1, 1, 0, 1, 1},
-    {{1, 1, 1, 28}, 384, 1, 1, 1, 0, 1, 1},
-    {{3, 8, 8, 16}, 64, 3, 3, 1, 1, 1, 1},
-    {{2, 7, 7, 20}, 113, 3, 3, 1, 1, 1, 1},
-    {{1, 1, 17, 3}, 4, 1, 5, 2, 2, 1, 1},  // 1-high: the kernel's padding rows are real rows of the result
-    {{1, 6, 5, 3}, 4, 1, 4, 1, 0, 1, 1},
-    {{1, 7, 8, 2}, 3, 2, 2, 3, 0, 1, 1},  // stride beyond the kernel: some pixels are never read
-    {{1, 3, 3, 2}, 2, 5, 5, 1, 4, 1, 1},  // kernel larger than the image
-    {{1, 9, 9, 3}, 4, 3, 3, 2, 1, 2, 1},
-    {{1, 12, 10, 6}, 9, 3, 3, 2, 2, 2, 3},
-    {{2, 7, 7, 12}, 24, 3, 3, 1, 1, 1, 4},
-    {{1, 5, 5, 3}, 6, 3, 3, 1, 1, 1, 3},  // two outputs for each channel
-    {{1, 5, 6, 6}, 3, 3, 3, 1, 1, 1, 3},
-    {{19, 4, 4, 3}, 5, 3, 3, 1, 1, 1, 1},
-    {{1, 70, 200, 64}, 3, 3, 3, 1, 1, 1, 1},  // several bands
-    {{1, 70, 200, 16}, 9, 3, 3, 1, 1, 1, 1},
-    {{1, 5, 37, 24}, 18, 3, 3, 1, 1, 1, 1},  // blocks of AMX tiles with and without a rest
-    {{2, 14, 12, 17}, 24, 4, 4, 2, 1, 1, 1},
-    {{1, 7, 45, 24}, 50, 3, 3, 2, 1, 1, 1},
-    {{1, 12, 14, 34}, 20, 3, 3, 1, 2, 2, 1},
-    {{2, 9, 9, 64}, 64, 3, 3, 1, 1, 1, 2},
-    {{1, 7, 7, 224}, 40, 3, 3, 1, 1, 1, 1},
-    {{1, 131, 67, 41}, 3, 3, 3, 2, 1, 1, 1},
-};
-const std::vector<Size> depthwise_sizes{
-    {{1, 1, 1, 2}, 2, 1, 1, 1, 0, 1, 2},       {{1, 1, 1, 3}, 3, 7, 7, 1, 3, 1, 3},
-    {{2, 7, 9, 5}, 5, 3, 3, 1, 1, 1, 5},       {{2, 28, 28, 28}, 28, 7, 7, 1, 3, 1, 28},
-    {{1, 7, 7, 112}, 112, 7, 7, 1, 3, 1, 112}, {{9, 5, 5, 17}, 17, 5, 5, 2, 2, 1, 17},
-    {{2, 13, 11, 33}, 33, 4, 4, 2, 1, 1, 33},  {{1, 9, 10, 16}, 16, 3, 3, 3, 2, 2, 16},
-    {{1, 3, 5, 3}, 3, 2, 2, 1, 0, 1, 3},       {{1, 8, 5, 4}, 4, 2, 2, 3, 0, 1, 4},
-    {{1, 70, 200, 64}, 64, 3, 3, 1, 1, 1, 64},
-};
-
-template <class T>
-struct Operands {
-  Tensor<T> x, weight, dy, addend;
-  Tensor<accumulate_t<T>> bias;
-
-  explicit Operands(const Size& s)
-      : x(random_tensor<T>(s.x, 1)),
-        weight(random_tensor<T>(s.weight(), 2)),
-        dy(random_tensor<T>({s.x[0], s.dims().oh, s.dims().ow, s.outputs}, 3)),
-        addend(random_tensor<T>({s.x[0], s.outputs}, 4)),
-        bias(random_tensor<accumulate_t<T>>({s.outputs}, 5)) {}
-};
-
-/// What conv2d, its result with bias, addend and residual dy, and its gradients should be.
-template <class T>
-struct Wanted {
-  naive::Exact y, full, dx, dw;
-
-  Wanted(const Size& s, const Operands<T>& t) : y(t.dy.shape()), full(t.dy.shape()), dx(s.x), dw(s.weight()) {
-    auto const number = [](auto const& tensor, Index i) { return static_cast<double>(tensor.data()[i]); };
-    naive::for_each_product(s.dims(), [&](Index xi, Index wi, Index yi) {
-      y.add(yi, number(t.x, xi) * number(t.weight, wi));
-      dx.add(xi, number(t.dy, yi) * number(t.weight, wi));
-      dw.add(wi, number(t.x, xi) * number(t.dy, yi));
-    });
-    full.value = y.value.clone();
-    full.magnitude = y.magnitude.clone();
-    Index const sample = t.dy.size() / s.x[0];
-    for (Index i = 0; i < t.dy.size(); ++i) {
-      full.add(i, number(t.bias, i % s.outputs));
-      full.add(i, number(t.addend, i / sample * s.outputs + i % s.outputs));
-      full.add(i, number(t.dy, i));
-    }
-  }
-};
 
 template <class T>
 void check_size(const Size& s) {
@@ -195,7 +106,10 @@ TEST_CASE("one-dimensional convolution is that of an image one pixel high", "[co
   });
 }
 
-TEST_CASE("convolutions of every kind agree with sums in double", "[conv2d]") { check_sizes(sizes); }
+TEST_CASE("convolutions of every kind agree with sums in double", "[conv2d]") {
+  check_sizes(sizes);
+  check_sizes(gradient_sizes);
+}
 TEST_CASE("depthwise convolutions agree with sums in double", "[conv2d]") { check_sizes(depthwise_sizes); }
 
 TEST_CASE("convolution passes finite differences", "[conv2d]") {
@@ -220,10 +134,10 @@ TEMPLATE_TEST_CASE("convolution does not depend on threads", "[conv2d]", float, 
                         Size{{13, 9, 9, 40}, 40, 7, 7, 1, 3, 1, 40}, Size{{5, 8, 8, 64}, 96, 1, 1, 1, 0, 1, 2}}) {
     INFO(s.text());
     Operands<TestType> const t(s);
-    check_threads([&] { return ops::conv2d_backward_weight(t.dy, t.x, s.weight(), s.spec()); });
     ContextGuard const guard;
     for (bool emulate_amx : {false, true}) {
       Context::instance().emulate_amx = emulate_amx;
+      check_threads([&] { return ops::conv2d_backward_weight(t.dy, t.x, s.weight(), s.spec()); });
       check_threads([&] { return ops::conv2d(t.x, t.weight, s.spec(), t.bias, t.addend, t.dy); });
       check_threads([&] { return ops::conv2d_backward_input(t.dy, t.weight, s.x, s.spec()); });
     }
@@ -292,38 +206,6 @@ TEMPLATE_TEST_CASE("a NaN reaches the pixels that read it and no others", "[conv
       }
     }
   });
-}
-
-TEST_CASE("AMX tiles take convolutions of enough channels, and add even and odd channels apart", "[conv2d]") {
-  for_each_product_isa([](Isa isa) {
-    for (Index c : {4, 16, 32, 40}) {
-      INFO(c << " channels");
-      auto x = Tensor<bf16>::zeros({1, 3, 40, c});
-      Index const pixel = 40 + 22;
-      x.data()[pixel * c] = bf16(0x1p30f);  // 2^30 + 1 - 2^30, as in the matrix product
-      x.data()[pixel * c + 1] = bf16(1.0f);
-      x.data()[pixel * c + 2] = bf16(-0x1p30f);
-      auto const y = ops::conv2d(x, Tensor<bf16>({1, 2, c, 20}, bf16(1.0f)), {});
-      bool const tiles = isa == Isa::amx && c > 7;
-      CHECK(static_cast<float>(y.data()[(39 + 22) * 20 + 19]) == (tiles ? 1.0f : 0.0f));
-    }
-  });
-}
-
-TEST_CASE("convolution on AMX gives the bits of its twin in plain code, where the processor has it", "[conv2d]") {
-  if (supported_isa() < Isa::amx) return;
-  ContextGuard const guard;
-  auto& context = Context::instance();
-  context.isa = Isa::amx;
-  for (auto const& s : sizes) {
-    INFO(s.text());
-    Operands<bf16> const t(s);
-    context.emulate_amx = false;
-    auto const y = ops::conv2d(t.x, t.weight, s.spec()), dx = ops::conv2d_backward_input(t.dy, t.weight, s.x, s.spec());
-    context.emulate_amx = true;
-    CHECK(same_bits(ops::conv2d(t.x, t.weight, s.spec()), y));
-    CHECK(same_bits(ops::conv2d_backward_input(t.dy, t.weight, s.x, s.spec()), dx));
-  }
 }
 
 TEST_CASE("convolutions without samples or channels are what their sums say", "[conv2d]") {

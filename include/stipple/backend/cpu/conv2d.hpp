@@ -71,6 +71,11 @@ struct ConvWeightGradient {
   ConvGather<T> window;
   const T* dy = nullptr;
   Index band_rows = 0, bands_per_image = 0, bands_together = 1;
+  // In tiles, the window is split into a plane for each pair of remainders of row and column by the stride; a plane has
+  // these rows and columns in so many numbers a channel.
+  Index phases_h = 1, phases_w = 1, plane_rows = 0, plane_columns = 0, plane_size = 0;
+
+  Index bands() const { return window.n * bands_per_image; }
 };
 
 }  // namespace stipple::cpu
@@ -238,6 +243,66 @@ void conv2d_backward_input(const T* dy, const T* weight, const compute_t<T>* bia
   }
 }
 
+// Fixed parts of a weight gradient of `size` numbers, whatever the number of threads; fewer for large weights.
+inline Index conv_gradient_parts(Index size, Index chunks) {
+  return std::min(std::clamp<Index>(8 * 1024 * 1024 / size, 2, 8), chunks);
+}
+
+// A weight gradient of bf16 in AMX tiles, if it is worth them. The left operand is a band's window with channels as
+// rows, the right one dy on the same grid, so that a tap is a distance along a row.
+template <class T>
+bool conv_weight_gradient_amx(ConvWeightGradient<T> q, const ConvDims& d, float* dw) {
+  auto const rounded = [](Index i, Index to) { return (i + to - 1) / to * to; };
+  ConvGather<T>& g = q.window;
+  Index const reach_h = (g.taps_h - 1) * g.dilation, reach_w = (g.taps_w - 1) * g.dilation;
+  q.phases_h = std::min(g.stride, reach_h + 1), q.phases_w = std::min(g.stride, reach_w + 1);
+  // The zeros that end a row can be those that start the next one.
+  Index const columns = g.grid_w + reach_w / g.stride, inside = (g.w + d.padding + g.stride - 1) / g.stride;
+  Index const shared = std::min({d.padding / g.stride, reach_w / g.stride, columns - inside});
+  q.plane_columns = columns - std::max<Index>(0, shared);
+  g.plane_columns = q.plane_columns * g.stride;
+
+  AmxGradient a;
+  a.taps = g.taps_h * g.taps_w, a.channels = g.channels, a.outputs = g.outputs;
+  Index const phases = q.phases_h * q.phases_w, size = a.taps * a.channels * a.outputs;
+  Index const pixels = amx_chunk_pixels(size, a.channel_tiles() * 16 * phases + a.panels() * panel_width);
+  q.band_rows = std::clamp<Index>(pixels / q.plane_columns, 1, g.grid_h);
+  q.bands_per_image = (g.grid_h + q.band_rows - 1) / q.band_rows;
+  q.band_rows = (g.grid_h + q.bands_per_image - 1) / q.bands_per_image;
+  Index const band = rounded((q.band_rows - 1) * q.plane_columns + g.grid_w, 2 * amx_depth);
+  if (!uses_amx_gradient(g.channels, q.band_rows * g.grid_w, band)) return false;
+  q.bands_together = std::clamp<Index>(pixels / band, 1, q.bands());
+  q.plane_rows = q.band_rows + reach_h / g.stride;
+  q.plane_size = rounded(band + reach_h / g.stride * q.plane_columns + reach_w / g.stride, 2 * amx_depth);
+
+  Scratch<Index> const offsets(a.taps + q.bands_together);
+  for (Index tap = 0; tap < a.taps; ++tap) {
+    Index const y = tap / g.taps_w * g.dilation, x = tap % g.taps_w * g.dilation;
+    offsets.data()[tap] =
+        (y % g.stride * q.phases_w + x % g.stride) * q.plane_size + y / g.stride * q.plane_columns + x / g.stride;
+  }
+  for (Index i = 0; i < q.bands_together; ++i) offsets.data()[a.taps + i] = i * phases * q.plane_size / 2;
+  a.tap_offset = offsets.data();
+  a.sum.a_offset = offsets.data() + a.taps;
+  a.sum.units = band / 2;
+  a.sum.panel_stride = q.bands_together * a.sum.units * panel_width;
+  a.set_pitch(q.bands_together * phases * q.plane_size);
+  a.chunks = (q.bands() + q.bands_together - 1) / q.bands_together;
+  a.parts = conv_gradient_parts(size, a.chunks);
+  a.dw_row = d.o;
+  for (Index group = 0; group < d.groups; ++group) {
+    g.source_offset = group * g.channels;
+    g.out_offset = group * g.outputs;
+    a.dw = dw + g.out_offset;
+    amx_gradient(a, [&](Index chunk, bf16* left, Pair* right) {
+      Index const first = chunk * q.bands_together, bands = std::min(q.bands_together, q.bands() - first);
+      STIPPLE_CPU_DISPATCH_PAIRS(conv_pack_gradient_amx(q, a, first, bands, left, right));
+      return bands;
+    });
+  }
+  return true;
+}
+
 template <class T>
 void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const ConvDims& d) {
   using C = compute_t<T>;
@@ -256,19 +321,19 @@ void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const Con
   g.stride = d.stride, g.dilation = d.dilation, g.top = g.left = -d.padding;
   g.taps_h = d.kh, g.taps_w = d.kw;
   g.grid_h = d.oh, g.grid_w = d.ow, g.out_channels = d.o, g.outputs = d.o / d.groups;
-  // One column more than the taps reach, because a last half pair reads one stride further.
-  g.plane_columns = (g.grid_w - 1) * g.stride + (g.taps_w - 1) * g.dilation + 1 + g.stride;
   q.dy = dy;
   Index const rows = g.taps_h * g.taps_w * g.channels, size = rows * g.outputs;
   std::fill_n(dw, rows * d.o, C(0));
   if (d.n == 0 || d.oh <= 0 || d.ow <= 0 || size == 0) return;
+  if constexpr (std::is_same_v<T, bf16>) {
+    if (conv_weight_gradient_amx(q, d, dw)) return;
+  }
+  // One column more than the taps reach, because a last half pair reads one stride further.
+  g.plane_columns = (g.grid_w - 1) * g.stride + (g.taps_w - 1) * g.dilation + 1 + g.stride;
   q.band_rows = conv_band_rows(g, g.grid_h);
   q.bands_per_image = (g.grid_h + q.band_rows - 1) / q.band_rows;
   q.bands_together = std::clamp<Index>(512 / (q.band_rows * g.grid_w), 1, 16);
-  // A fixed number of partial sums, whatever the number of threads; fewer for large weights.
-  Index const bands = d.n * q.bands_per_image;
-  Index const most = std::clamp<Index>(8 * 1024 * 1024 / size, 2, 8);
-  Index const parts = std::min(most, (bands + q.bands_together - 1) / q.bands_together);
+  Index const bands = q.bands(), parts = conv_gradient_parts(size, (bands + q.bands_together - 1) / q.bands_together);
   Index const part = ((bands + parts - 1) / parts + q.bands_together - 1) / q.bands_together * q.bands_together;
   Scratch<C> const partial(parts * size);
   for (Index group = 0; group < d.groups; ++group) {

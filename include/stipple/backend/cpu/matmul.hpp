@@ -148,6 +148,33 @@ void matmul_long(const MatmulProblem<T>& p, Index parts) {
   });
 }
 
+// The same for bf16 in AMX tiles; the rows of A are the columns of the matrix that is given.
+template <class T>
+void matmul_long_amx(const MatmulProblem<T>& p, Index parts) {
+  AmxGradient g;
+  g.channels = p.m, g.outputs = p.n;
+  Index const most = amx_chunk_pixels(p.m * p.n, (g.channel_tiles() + g.panels()) * 16);
+  Index const pieces = (p.k + most - 1) / most, piece = (p.k + pieces * 32 - 1) / (pieces * 32) * 32;
+  Index const start = 0;
+  g.tap_offset = g.sum.a_offset = &start;
+  g.sum.units = piece / 2;
+  g.sum.panel_stride = g.sum.units * panel_width;
+  g.set_pitch(piece);
+  g.chunks = (p.k + piece - 1) / piece;
+  g.parts = parts;
+  g.dw = p.full;
+  g.dw_row = p.n;
+  amx_gradient(g, [&](Index chunk, bf16* left, Pair* right) -> Index {
+    Index const terms = std::min(piece, p.k - chunk * piece);
+    if (terms < piece) {
+      std::fill_n(left, p.m * g.pitch, bf16{});
+      std::fill_n(right, g.panels() * g.sum.panel_stride, Pair{});
+    }
+    STIPPLE_CPU_DISPATCH_PAIRS(pack_gradient_amx(p, g, chunk * piece, terms, left, right));
+    return 1;
+  });
+}
+
 // Calls f(block) for all blocks of the result, on all threads.
 template <class T, class F>
 void matmul_blocks(const MatmulProblem<T>& p, Index units, const F& f) {
@@ -163,44 +190,50 @@ void matmul_blocks(const MatmulProblem<T>& p, Index units, const F& f) {
   });
 }
 
-// A product of bf16 in AMX tiles, where the terms of each row of A lie side by side.
+// A product of bf16 in AMX tiles.
 template <class T>
 void matmul_amx(const MatmulProblem<T>& p) {
   MatmulJob<T> j{p};
-  bool const in_place = p.k % 2 == 0 && p.a_row_stride % 2 == 0;
-  Index const panels = (p.n + panel_width - 1) / panel_width;
+  bool const turned = p.a_k_stride != 1, in_place = !turned && p.k % 2 == 0 && p.a_row_stride % 2 == 0;
   AmxSum sum;
-  Index const start = 0;
+  Index const start = 0, panels = (p.n + panel_width - 1) / panel_width, units = (p.k + 1) / 2;
   sum.a_offset = &start;
-  sum.units = (p.k + 1) / 2;
-  sum.panel_stride = j.units_b_panel = sum.units * panel_width;
-  Scratch<Pair> const a(in_place ? 0 : p.m * sum.units), b(panels * sum.panel_stride), tails(panels * sum.tail_size());
-  j.units_a = in_place ? static_cast<const void*>(p.a) : a.data();
-  j.units_a_row = in_place ? p.a_row_stride / 2 : sum.units;
+  sum.units = units;
+  sum.panel_stride = j.units_b_panel = units * panel_width;
+  // Transposed rows start an odd number of cache lines apart, so that those of a tile don't share a few of their sets.
+  j.units_a_row = turned ? (units + 15) / 16 * 16 | 16 : in_place ? p.a_row_stride / 2 : units;
   sum.row_bytes = j.units_a_row * static_cast<Index>(sizeof(Pair));
+  Scratch<Pair> const a(in_place ? 0 : p.m * j.units_a_row, turned && p.k % 2 != 0), b(panels * sum.panel_stride),
+      tails(panels * sum.tail_size());
+  j.units_a = in_place ? static_cast<const void*>(p.a) : a.data();
   sum.right = b.data();
   sum.tails = tails.data();
-  if (!in_place)
+  if (turned) {
+    parallel_for((p.m + 15) / 16, std::max<Index>(1, 1024 / p.k), [&](Index begin, Index end) {
+      STIPPLE_CPU_DISPATCH_PAIRS(pack_left_amx_transposed(p, reinterpret_cast<bf16*>(a.data()), 2 * j.units_a_row,
+                                                          begin * 16, std::min(p.m, end * 16)));
+    });
+  } else if (!in_place) {
     parallel_for(p.m, std::max<Index>(1, 8192 / p.k),
                  [&](Index begin, Index end) { STIPPLE_CPU_DISPATCH_AMX(pack_left_amx(j, a.data(), begin, end)); });
+  }
   parallel_for(panels, std::max<Index>(1, 8192 / (p.k * panel_width)), [&](Index begin, Index end) {
     STIPPLE_CPU_DISPATCH_AMX(pack_right_amx(j, sum, b.data(), tails.data(), begin, end));
   });
-  matmul_blocks(p, sum.units,
-                [&](const MatmulBlock& block) { STIPPLE_CPU_DISPATCH_AMX(matmul_block_amx(j, block, sum)); });
+  matmul_blocks(p, units, [&](const MatmulBlock& block) { STIPPLE_CPU_DISPATCH_AMX(matmul_block_amx(j, block, sum)); });
 }
 
 template <class T>
 void matmul(const MatmulProblem<T>& p) {
   if (p.m == 0 || p.n == 0) return;
+  Index const parts = p.full == nullptr ? 1 : std::clamp<Index>(p.k / 2048, 1, 16);
   if constexpr (std::is_same_v<T, bf16>) {
-    if (p.full == nullptr && p.a_k_stride == 1 && uses_amx((p.k + 1) / 2, p.n)) return matmul_amx(p);
+    bool const is_gradient = parts > 1 && p.a_row_stride == 1;
+    if (is_gradient && uses_amx_gradient(p.m, p.k, p.k)) return matmul_long_amx(p, parts);
+    if (!is_gradient && uses_amx((p.k + 1) / 2, p.n)) return matmul_amx(p);
   }
-  if (p.full != nullptr) {
-    Index const parts = std::clamp<Index>(p.k / 2048, 1, 16);
-    if (parts > 1) return matmul_long(p, parts);
-    std::fill_n(p.full, p.m * p.n, compute_t<T>(0));
-  }
+  if (parts > 1) return matmul_long(p, parts);
+  if (p.full != nullptr) std::fill_n(p.full, p.m * p.n, compute_t<T>(0));
   MatmulOperands<T> const operands(p, p.k);
   auto const job = operands.pack(p);
   matmul_blocks(p, operands.units(p.k),

@@ -60,6 +60,10 @@ struct Tiles {
   static void clear_results() {
     for (int tile = 0; tile < 4; ++tile) std::memset(at(tile).data, 0, sizeof at(tile).data);
   }
+  template <int I, int J>
+  static void load_result(const float* from, Index bytes_a_row) {
+    load(2 * I + J, from, bytes_a_row);
+  }
   template <int I>
   static void load_left(const Pair* from, Index bytes_a_row) {
     load(4 + I, from, bytes_a_row);
@@ -111,6 +115,13 @@ struct Tiles {
     _tile_zero(2);
     _tile_zero(3);
   }
+  template <int I, int J>
+  static void load_result(const float* from, Index bytes_a_row) {
+    if constexpr (I == 0 && J == 0) _tile_loadd(0, from, bytes_a_row);
+    if constexpr (I == 0 && J == 1) _tile_loadd(1, from, bytes_a_row);
+    if constexpr (I == 1 && J == 0) _tile_loadd(2, from, bytes_a_row);
+    if constexpr (I == 1 && J == 1) _tile_loadd(3, from, bytes_a_row);
+  }
   template <int I>
   static void load_left(const Pair* from, Index bytes_a_row) {
     if constexpr (I == 0)
@@ -151,11 +162,20 @@ struct TileScope {
   ~TileScope() { Tiles::release(); }
 };
 
-/// Results of `Rows` tiles of rows, which start at `left`, and `Panels` panels from `panel` on: row i of tile r at
-/// c + (16 r + i) 32.
+/// Results of `Rows` tiles of rows, which start at `left`, and `Panels` panels from `panel` on: row i of tile r and
+/// panel p at c + (16 r + i) c_row + p c_panel.
 template <int Rows, int Panels>
 inline void amx_tiles(const Pair* const (&left)[2], Index panel, const AmxSum& s, float* c) {
-  Tiles::clear_results();
+  Index const row_bytes = s.c_row * static_cast<Index>(sizeof(float));
+  float* const below = c + 16 * s.c_row;
+  if (s.adds) {
+    Tiles::load_result<0, 0>(c, row_bytes);
+    if constexpr (Panels == 2) Tiles::load_result<0, 1>(c + s.c_panel, row_bytes);
+    if constexpr (Rows == 2) Tiles::load_result<1, 0>(below, row_bytes);
+    if constexpr (Rows == 2 && Panels == 2) Tiles::load_result<1, 1>(below + s.c_panel, row_bytes);
+  } else {
+    Tiles::clear_results();
+  }
   Index const blocks = s.blocks();
   for (Index segment = 0; segment < s.segments; ++segment) {
     for (Index block = 0; block < blocks; ++block) {
@@ -179,12 +199,10 @@ inline void amx_tiles(const Pair* const (&left)[2], Index panel, const AmxSum& s
       }
     }
   }
-  constexpr Index row = 2 * panel_width;
-  constexpr Index row_bytes = row * static_cast<Index>(sizeof(float));
   Tiles::store<0, 0>(c, row_bytes);
-  if constexpr (Panels == 2) Tiles::store<0, 1>(c + panel_width, row_bytes);
-  if constexpr (Rows == 2) Tiles::store<1, 0>(c + 16 * row, row_bytes);
-  if constexpr (Rows == 2 && Panels == 2) Tiles::store<1, 1>(c + 16 * row + panel_width, row_bytes);
+  if constexpr (Panels == 2) Tiles::store<0, 1>(c + s.c_panel, row_bytes);
+  if constexpr (Rows == 2) Tiles::store<1, 0>(below, row_bytes);
+  if constexpr (Rows == 2 && Panels == 2) Tiles::store<1, 1>(below + s.c_panel, row_bytes);
 }
 
 inline void any_amx_tiles(bool two_rows, bool two_panels, const Pair* const (&left)[2], Index panel, const AmxSum& s,
@@ -204,6 +222,24 @@ inline void pack_amx_tails(const AmxSum& s, Pair* tails, Index begin, Index end)
       Pair* const to = tails + (panel * s.segments + segment) * amx_tail;
       const Pair* const from = s.right + panel * s.panel_stride + ((segment + 1) * s.units - amx_depth) * panel_width;
       for (Index i = 0; i < amx_tail; ++i) to[i] = i < covered ? Pair{} : from[i];
+    }
+  }
+}
+
+/// Adds one chunk of a weight gradient to `sums` (panels, channel tiles, taps, 16, 16). Two panels of the right operand
+/// stay in the first-level cache while the left one passes, whose channels serve all taps in turn.
+inline void add_amx_gradient(const AmxGradient& g, const AmxSum& sum, const bf16* left, float* sums) {
+  Index const tiles = g.tiles(), panels = g.panels();
+  TileScope const scope(16, amx_depth);
+  for (Index panel = 0; panel < panels; panel += 2) {
+    for (Index tile = 0; tile < tiles; tile += 2) {
+      const Pair* start[2] = {};
+      bool const two_tiles = tile + 1 < tiles;
+      for (int r = 0; r < (two_tiles ? 2 : 1); ++r) {
+        Index const channel = (tile + r) / g.taps * 16, tap = (tile + r) % g.taps;
+        start[r] = reinterpret_cast<const Pair*>(left + channel * g.pitch + g.tap_offset[tap]);
+      }
+      any_amx_tiles(two_tiles, panel + 1 < panels, start, panel, sum, sums + (panel * tiles + tile) * amx_results);
     }
   }
 }

@@ -190,3 +190,50 @@ void conv_weight_gradient(const ConvWeightGradient<T>& q, compute_t<T>* partial,
     }
   }
 }
+
+/// The operands of a weight gradient in AMX tiles for `bands` bands from `first` on: the window's planes with channels
+/// as rows, and in panels dy on their grid, two pixels a unit. What is never written must be zero.
+template <class T>
+void conv_pack_gradient_amx(const ConvWeightGradient<T>& q, const AmxGradient& a, Index first, Index bands, T* left,
+                            Pair* right) {
+  ConvGather<T> const& g = q.window;
+  Index const rows_in = q.plane_rows * g.stride, columns = q.plane_columns, panels = a.panels();
+  // Pixels that follow each other in the window as they do in the plane: all, or a row's.
+  Index const runs = g.stride == 1 ? 1 : q.plane_rows, run = q.plane_rows * columns / runs;
+  Scratch<T> const window(rows_in * g.plane_columns * g.channels), no_outputs(g.outputs, true);
+  for (Index i = 0; i < bands; ++i) {
+    Index const image = (first + i) / q.bands_per_image, row = (first + i) % q.bands_per_image * q.band_rows;
+    Index const rows = g.grid_h - row < q.band_rows ? g.grid_h - row : q.band_rows;
+    pack_window<T, T>(g, g.source + image * g.h * g.w * g.source_channels, row * g.stride + g.top, rows_in,
+                      window.data());
+    T* plane = left + i * q.phases_h * q.phases_w * q.plane_size;
+    for (Index y = 0; y < q.phases_h; ++y) {
+      for (Index x = 0; x < q.phases_w; ++x) {
+        for (Index r = 0; r < runs; ++r) {
+          const T* const from = window.data() + ((r * g.stride + y) * g.plane_columns + x) * g.channels;
+          transpose(from, g.stride * g.channels, run, g.channels, plane + r * run, a.pitch);
+        }
+        plane += q.plane_size;
+      }
+    }
+
+    const T* const dy = q.dy + (image * g.grid_h + row) * g.grid_w * g.out_channels + g.out_offset;
+    Index y_of = 0, x_of = 0;
+    for (Index u = 0; u < a.sum.units; ++u) {
+      const T* pixel[2];
+      for (auto& p : pixel) {
+        bool const inside = y_of < rows && x_of < g.grid_w;
+        p = inside ? dy + (y_of * g.grid_w + x_of) * g.out_channels : no_outputs.data();
+        if (++x_of == columns) {
+          x_of = 0;
+          ++y_of;
+        }
+      }
+      Pair* const to = right + (i * a.sum.units + u) * panel_width;
+      for (Index p = 0; p < panels; ++p) {
+        Index const column = p * panel_width, n = g.outputs - column < panel_width ? g.outputs - column : panel_width;
+        pack_pairs(pixel[0] + column, pixel[1] + column, to + p * a.sum.panel_stride, n);
+      }
+    }
+  }
+}

@@ -33,6 +33,21 @@ void pack_right(const MatmulJob<T>& j, void* packed, Index begin, Index end) {
   pack_panels(j.b, j.k, j.n, j.b_k_stride, j.b_n_stride, static_cast<E*>(packed), j.units_b_panel, begin, end);
 }
 
+// Rows [begin, end) of a transposed left operand for AMX tiles, `pitch` numbers apart.
+template <class T>
+void pack_left_amx_transposed(const MatmulProblem<T>& p, T* to, Index pitch, Index begin, Index end) {
+  transpose(p.a + begin, p.a_k_stride, p.k, end - begin, to + begin * pitch, pitch);
+}
+
+// Both operands of `terms` terms from `first` on of a long sum in AMX tiles.
+template <class T>
+void pack_gradient_amx(const MatmulProblem<T>& p, const AmxGradient& g, Index first, Index terms, T* left,
+                       Pair* right) {
+  transpose(p.a + first * p.a_k_stride, p.a_k_stride, terms, p.m, left, g.pitch);
+  pack_panels(p.b + first * p.b_k_stride, terms, p.n, p.b_k_stride, p.b_n_stride, right, g.sum.panel_stride, 0,
+              g.panels());
+}
+
 // Rows [row_begin, row_end), all columns of panels [panel_begin, panel_end).
 template <class T, class E>
 void matmul_block(const MatmulJob<T>& j, const MatmulBlock& block) {

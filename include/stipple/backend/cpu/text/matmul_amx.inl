@@ -31,9 +31,12 @@ void matmul_block_amx(const MatmulJob<T>& j, const MatmulBlock& block, const Amx
       for (int r = 0; r < tiles; ++r) {
         for (Index i = 0; i < step; ++i) {
           Index const at = (block.row_begin + row[r] + i) * j.n + column;
-          base::finish_row<T, float>(c + (r * 16 + i) * 2 * panel_width, j.out + at,
-                                     j.bias == nullptr ? nullptr : j.bias + column, nullptr,
-                                     j.residual == nullptr ? nullptr : j.residual + at, columns);
+          const float* const from = c + (r * 16 + i) * 2 * panel_width;
+          if (j.full != nullptr)
+            std::memcpy(j.full + at, from, static_cast<std::size_t>(columns) * sizeof(float));
+          else
+            base::finish_row<T, float>(from, j.out + at, j.bias == nullptr ? nullptr : j.bias + column, nullptr,
+                                       j.residual == nullptr ? nullptr : j.residual + at, columns);
         }
       }
     }
