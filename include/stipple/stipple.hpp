@@ -32,6 +32,7 @@
 #include <stipple/metrics/chamfer.hpp>
 #include <stipple/models/annotated_unet.hpp>
 #include <stipple/models/berkeley_unet.hpp>
+#include <stipple/models/kaist_unet.hpp>
 #include <stipple/models/radboud_unet.hpp>
 #include <stipple/models/time_linear_net.hpp>
 #include <stipple/nn/attention.hpp>
