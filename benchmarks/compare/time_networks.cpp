@@ -8,9 +8,13 @@
 #include <iostream>
 #include <sstream>
 
+#include <stipple/autograd/mode.hpp>
 #include <stipple/diffusion/ddpm.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/models/annotated_unet.hpp>
+#include <stipple/models/berkeley_unet.hpp>
+#include <stipple/models/kaist_unet.hpp>
+#include <stipple/models/radboud_unet.hpp>
 #include <stipple/models/time_linear_net.hpp>
 #include <stipple/nn/model.hpp>
 #include <stipple/optim/adam.hpp>
@@ -25,33 +29,58 @@ struct Workload {
   std::function<void()> train, sample;
 };
 
-template <class T, class Net>
-Workload workload(Net network, st::Shape shape, int timesteps, st::Loss loss) {
-  auto net = std::make_shared<st::Model<Net>>(std::move(network));
+struct Process {
+  int timesteps;
+  st::Loss loss;
+};
+
+/// `call(net, x, t)` is a pass of the network.
+template <class T, class Net, class Call>
+Workload workload(Net network, st::Shape shape, Process process, Call call) {
+  auto model = std::make_shared<st::Model<Net>>(std::move(network));
   auto rng = std::make_shared<st::Rng>(7);
-  auto ddpm = std::make_shared<st::Ddpm>(st::linear_schedule({.num_train_timesteps = timesteps}),
-                                         st::DdpmOptions{.loss = loss});
+  auto ddpm = std::make_shared<st::Ddpm>(st::linear_schedule({.num_train_timesteps = process.timesteps}),
+                                         st::DdpmOptions{.loss = process.loss});
   auto const data = rng->uniform(shape, -1, 1);
   auto const start = rng->normal(shape);
+  auto const net = [=](const st::Var<T>& x, const st::Tensor<float>& t) { return call(*model, x, t); };
   return {[=] {
-            ddpm->loss(*net, data, *rng).backward();
-            st::Adam{{.learning_rate = 1e-3}}.step(*net);
+            st::Training const training(*rng);
+            ddpm->loss(net, data, *rng).backward();
+            st::Adam{{.learning_rate = 1e-3}}.step(*model);
           },
           // One step of the sampler in the middle of the chain, with its noise.
           [=] {
-            st::sample_ddpm(*net, start, ddpm->schedule, *rng,
-                            {.timesteps = {timesteps / 2}, .noise_at_last_step = true});
+            st::sample_ddpm(net, start, ddpm->schedule, *rng,
+                            {.timesteps = {process.timesteps / 2}, .noise_at_last_step = true});
           }};
+}
+
+/// A class for every sample, and the steps as the course counts them, 1 to T, in [0, 1].
+template <class T>
+Workload berkeley_class(st::Index batch, st::Rng& rng) {
+  constexpr int timesteps = 300, classes = 10;
+  st::Tensor<std::int32_t> labels({batch});
+  for (st::Index i = 0; i < batch; ++i) labels.data()[i] = static_cast<std::int32_t>(i % classes);
+  return workload<T>(st::BerkeleyUnet<T>({.time = true, .classes = classes}, rng), {batch, 28, 28, 1},
+                     {timesteps, st::Loss::l2}, [labels](const auto& net, const auto& x, const auto& t) {
+                       return net(x, st::ops::affine(t, 1.0 / timesteps, 1.0 / timesteps), labels);
+                     });
 }
 
 template <class T>
 Workload workload_by_name(const std::string& name, st::Index batch) {
   st::Rng rng(1);
+  auto const plain = [](const auto& net, const auto& x, const auto& t) { return net(x, t); };
   if (name == "swiss_roll")
-    return workload<T>(st::TimeLinearNet<T>({2, 128, 128, 128, 2}, rng), {batch, 2}, 1000, st::Loss::l2);
+    return workload<T>(st::TimeLinearNet<T>({2, 128, 128, 128, 2}, rng), {batch, 2}, {1000, st::Loss::l2}, plain);
+  if (name == "berkeley_class") return berkeley_class<T>(batch, rng);
+  if (name == "radboud")
+    return workload<T>(st::RadboudUnet<T>({}, rng), {batch, 32, 32, 1}, {1000, st::Loss::l2}, plain);
+  if (name == "kaist") return workload<T>(st::KaistUnet<T>({}, rng), {batch, 64, 64, 3}, {1000, st::Loss::l2}, plain);
   st::AnnotatedUnetConfig config;
   config.block = name == "ai504_resnet" ? st::AnnotatedBlock::resnet : st::AnnotatedBlock::convnext;
-  return workload<T>(st::AnnotatedUnet<T>(config, rng), {batch, 28, 28, 1}, 200, st::Loss::huber);
+  return workload<T>(st::AnnotatedUnet<T>(config, rng), {batch, 28, 28, 1}, {200, st::Loss::huber}, plain);
 }
 
 std::string timed(int count, const std::function<void()>& step) {
@@ -81,7 +110,8 @@ int main(int argc, char** argv) try {
   std::string net = "swiss_roll", precision = "fp32";
   st::Index batch = 128;
   int threads = st::num_threads();
-  app.add_option("--net", net)->check(CLI::IsMember({"swiss_roll", "ai504_convnext", "ai504_resnet"}));
+  app.add_option("--net", net)
+      ->check(CLI::IsMember({"swiss_roll", "ai504_convnext", "ai504_resnet", "berkeley_class", "radboud", "kaist"}));
   app.add_option("--precision", precision)->check(CLI::IsMember({"fp32", "bf16"}));
   app.add_option("--batch", batch)->check(CLI::PositiveNumber);
   app.add_option("--threads", threads)->check(CLI::PositiveNumber);

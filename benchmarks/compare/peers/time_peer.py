@@ -18,7 +18,10 @@ import time
 import torch
 import torch.nn.functional as F
 
+from berkeley import LabelledSteps
+from kaist import ImageUNet
 from points_net import PointsNet
+from radboud import AttentionUNet
 from unet import UNet
 
 # name: (network, shape of one sample, diffusion steps, training loss)
@@ -26,6 +29,9 @@ NETWORKS = {
     "swiss_roll": (PointsNet, (2,), 1000, F.mse_loss),
     "ai504_convnext": (lambda: UNet("convnext"), (1, 28, 28), 200, F.smooth_l1_loss),
     "ai504_resnet": (lambda: UNet("resnet"), (1, 28, 28), 200, F.smooth_l1_loss),
+    "berkeley_class": (LabelledSteps, (1, 28, 28), 300, F.mse_loss),
+    "radboud": (AttentionUNet, (1, 32, 32), 1000, F.mse_loss),
+    "kaist": (ImageUNet, (3, 64, 64), 1000, F.mse_loss),
 }
 
 
