@@ -42,7 +42,8 @@ struct MatmulJob : MatmulProblem<T> {
 
 struct MatmulBlock {
   Index row_begin, row_end, panel_begin, panel_end, units;
-  void* sums;  // of the compute type, added to; null for the final result
+  void* full;  // where results go in the compute type; null: to the problem's `out`
+  bool add;    // to what is there
 };
 
 }  // namespace stipple::cpu
@@ -134,7 +135,7 @@ void matmul_long(const MatmulProblem<T>& p, Index parts) {
         mine.a += k * p.a_k_stride;
         mine.b += k * p.b_k_stride;
         auto const job = operands.pack(mine);
-        MatmulBlock const block{0, p.m, 0, operands.panels(p), operands.units(mine.k), partial.data() + i * n};
+        MatmulBlock const block{0, p.m, 0, operands.panels(p), operands.units(mine.k), partial.data() + i * n, true};
         STIPPLE_CPU_DISPATCH_PRODUCT(T, matmul_block, job, block);
       }
     }
@@ -175,17 +176,21 @@ void matmul_long_amx(const MatmulProblem<T>& p, Index parts) {
   });
 }
 
-// Calls f(block) for all blocks of the result, on all threads.
+// Calls f(block) for all blocks of the result, on all threads; the rows of most blocks are a multiple of `whole_tiles`.
 template <class T, class F>
-void matmul_blocks(const MatmulProblem<T>& p, Index units, const F& f) {
-  constexpr Index row_block = 96, panel_block = 8;
-  Index const panels = (p.n + panel_width - 1) / panel_width;
-  Index const row_blocks = (p.m + row_block - 1) / row_block, panel_blocks = (panels + panel_block - 1) / panel_block;
+void matmul_blocks(const MatmulProblem<T>& p, Index units, Index whole_tiles, const F& f) {
+  constexpr Index panel_block = 8, most_rows = 96, wanted_blocks = 16;
+  Index const panels = (p.n + panel_width - 1) / panel_width, panel_blocks = (panels + panel_block - 1) / panel_block;
+  // Small results are cut finer, so that there is something to share between threads.
+  Index const even = (p.m * panel_blocks + wanted_blocks - 1) / wanted_blocks;
+  Index const row_block = std::clamp((even + whole_tiles - 1) / whole_tiles * whole_tiles, whole_tiles, most_rows);
+  Index const row_blocks = (p.m + row_block - 1) / row_block;
   Index const grain = p.m * p.n * p.k < 64 * 1024 ? row_blocks * panel_blocks : 1;  // small ones stay on one thread
   parallel_for(row_blocks * panel_blocks, grain, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
       Index const row = i / panel_blocks * row_block, panel = i % panel_blocks * panel_block;
-      f(MatmulBlock{row, std::min(p.m, row + row_block), panel, std::min(panels, panel + panel_block), units, p.full});
+      f(MatmulBlock{row, std::min(p.m, row + row_block), panel, std::min(panels, panel + panel_block), units, p.full,
+                    false});
     }
   });
 }
@@ -220,7 +225,8 @@ void matmul_amx(const MatmulProblem<T>& p) {
   parallel_for(panels, std::max<Index>(1, 8192 / (p.k * panel_width)), [&](Index begin, Index end) {
     STIPPLE_CPU_DISPATCH_AMX(pack_right_amx(j, sum, b.data(), tails.data(), begin, end));
   });
-  matmul_blocks(p, units, [&](const MatmulBlock& block) { STIPPLE_CPU_DISPATCH_AMX(matmul_block_amx(j, block, sum)); });
+  matmul_blocks(p, units, 32,
+                [&](const MatmulBlock& block) { STIPPLE_CPU_DISPATCH_AMX(matmul_block_amx(j, block, sum)); });
 }
 
 template <class T>
@@ -233,10 +239,9 @@ void matmul(const MatmulProblem<T>& p) {
     if (!is_gradient && uses_amx((p.k + 1) / 2, p.n)) return matmul_amx(p);
   }
   if (parts > 1) return matmul_long(p, parts);
-  if (p.full != nullptr) std::fill_n(p.full, p.m * p.n, compute_t<T>(0));
   MatmulOperands<T> const operands(p, p.k);
   auto const job = operands.pack(p);
-  matmul_blocks(p, operands.units(p.k),
+  matmul_blocks(p, operands.units(p.k), 12,
                 [&](const MatmulBlock& block) { STIPPLE_CPU_DISPATCH_PRODUCT(T, matmul_block, job, block); });
 }
 

@@ -71,8 +71,10 @@ void matmul_block(const MatmulJob<T>& j, const MatmulBlock& block) {
       for (int i = 0; i < rows; ++i) {
         C const* const from = c + i * panels * panel_width;
         Index const at = (row + i) * j.n + column;
-        if (block.sums != nullptr)
-          add_row(from, static_cast<C*>(block.sums) + at, columns);
+        if (block.add)
+          add_row(from, static_cast<C*>(block.full) + at, columns);
+        else if (block.full != nullptr)
+          finish_row<C, C>(from, static_cast<C*>(block.full) + at, nullptr, nullptr, nullptr, columns);
         else
           finish_row<T, C>(from, j.out + at, j.bias == nullptr ? nullptr : j.bias + column, nullptr,
                            j.residual == nullptr ? nullptr : j.residual + at, columns);

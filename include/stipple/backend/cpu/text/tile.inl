@@ -149,26 +149,31 @@ struct Result {
 template <class T, class C>
 inline void finish_row(const C* c, T* out, const C* bias, const T* addend, const T* residual, Index n) {
   using V = vec_for<T>;
-  for (Index j = 0; j < n; j += V::width) {
-    int const rest = static_cast<int>(n - j < V::width ? n - j : V::width);
+  Index j = 0;
+  for (; j + V::width <= n; j += V::width) {
     V v = load<V>(c + j);
-    if (bias != nullptr) v = v + load<V>(bias + j, rest);
-    if (addend != nullptr) v = v + load<V>(addend + j, rest);
-    if (residual != nullptr) v = v + load<V>(residual + j, rest);
-    Result::put(out + j, v, rest);
+    if (bias != nullptr) v = v + load<V>(bias + j);
+    if (addend != nullptr) v = v + load<V>(addend + j);
+    if (residual != nullptr) v = v + load<V>(residual + j);
+    Result::put(out + j, v, V::width);
   }
+  if (j == n) return;
+  int const rest = static_cast<int>(n - j);
+  V v = load<V>(c + j);
+  if (bias != nullptr) v = v + load<V>(bias + j, rest);
+  if (addend != nullptr) v = v + load<V>(addend + j, rest);
+  if (residual != nullptr) v = v + load<V>(residual + j, rest);
+  Result::put(out + j, v, rest);
 }
 /// out += c for n columns.
 template <class C>
 inline void add_row(const C* c, C* out, Index n) {
   using V = vec_for<C>;
-  for (Index j = 0; j < n; j += V::width) {
-    int const rest = static_cast<int>(n - j < V::width ? n - j : V::width);
-    if (rest == V::width)
-      store(out + j, load<V>(out + j) + load<V>(c + j));
-    else
-      store(out + j, load<V>(out + j, rest) + load<V>(c + j, rest), rest);
-  }
+  Index j = 0;
+  for (; j + V::width <= n; j += V::width) store(out + j, load<V>(out + j) + load<V>(c + j));
+  if (j == n) return;
+  int const rest = static_cast<int>(n - j);
+  store(out + j, load<V>(out + j, rest) + load<V>(c + j, rest), rest);
 }
 
 /// Units of `n` numbers.
@@ -234,6 +239,56 @@ inline void pack_pairs(const T* first, const T* second, E* to, Index n) {
   }
 }
 
+#if STIPPLE_ISA_AVX512 || STIPPLE_ISA_AVX512_BF16
+/// Transposes 16 rows of 16 units, `row_bytes` apart: unit j of row i to to + 16 j + i.
+template <class E>
+inline void transpose_units(const void* from, Index row_bytes, E* to) {
+  static_assert(sizeof(E) == 4);
+  __m512i a[16], b[16];
+  STIPPLE_UNROLL for (int i = 0; i < 16; ++i) a[i] =
+      _mm512_loadu_si512(static_cast<const char*>(from) + i * row_bytes);
+  STIPPLE_UNROLL for (int i = 0; i < 16; i += 2) {
+    b[i] = _mm512_maskz_unpacklo_epi32(full, a[i], a[i + 1]);
+    b[i + 1] = _mm512_maskz_unpackhi_epi32(full, a[i], a[i + 1]);
+  }
+  // Then a[4 q + c] holds, in its quarter l, column 4 l + c of rows 4 q to 4 q + 3.
+  constexpr __mmask8 all_pairs = 0xff;
+  STIPPLE_UNROLL for (int i = 0; i < 16; i += 4) {
+    a[i] = _mm512_maskz_unpacklo_epi64(all_pairs, b[i], b[i + 2]);
+    a[i + 1] = _mm512_maskz_unpackhi_epi64(all_pairs, b[i], b[i + 2]);
+    a[i + 2] = _mm512_maskz_unpacklo_epi64(all_pairs, b[i + 1], b[i + 3]);
+    a[i + 3] = _mm512_maskz_unpackhi_epi64(all_pairs, b[i + 1], b[i + 3]);
+  }
+  constexpr int even_quarters = 0x88, odd_quarters = 0xdd;
+  STIPPLE_UNROLL for (int c = 0; c < 4; ++c) {
+    __m512i const even = _mm512_maskz_shuffle_i32x4(full, a[c], a[4 + c], even_quarters),
+                  even_below = _mm512_maskz_shuffle_i32x4(full, a[8 + c], a[12 + c], even_quarters),
+                  odd = _mm512_maskz_shuffle_i32x4(full, a[c], a[4 + c], odd_quarters),
+                  odd_below = _mm512_maskz_shuffle_i32x4(full, a[8 + c], a[12 + c], odd_quarters);
+    _mm512_storeu_si512(to + 16 * c, _mm512_maskz_shuffle_i32x4(full, even, even_below, even_quarters));
+    _mm512_storeu_si512(to + 16 * (4 + c), _mm512_maskz_shuffle_i32x4(full, odd, odd_below, even_quarters));
+    _mm512_storeu_si512(to + 16 * (8 + c), _mm512_maskz_shuffle_i32x4(full, even, even_below, odd_quarters));
+    _mm512_storeu_si512(to + 16 * (12 + c), _mm512_maskz_shuffle_i32x4(full, odd, odd_below, odd_quarters));
+  }
+}
+#endif
+
+/// Unit rows of a whole panel of B, whose terms lie side by side, up to the last multiple of 16; returns their number.
+template <class E, class T>
+inline Index pack_panel_transposed(const T* b, Index k, Index n_stride, E* panel) {
+#if STIPPLE_ISA_AVX512 || STIPPLE_ISA_AVX512_BF16
+  if constexpr (std::is_same_v<E, Pair> || (std::is_same_v<E, T> && sizeof(E) == 4)) {
+    constexpr Index per_unit = std::is_same_v<E, Pair> ? 2 : 1;
+    Index r = 0;
+    for (; (r + 16) * per_unit <= k; r += 16)
+      transpose_units(b + r * per_unit, n_stride * static_cast<Index>(sizeof(T)), panel + r * panel_width);
+    return r;
+  }
+#endif
+  (void)b, (void)k, (void)n_stride, (void)panel;
+  return 0;
+}
+
 /// Panels [begin, end) of a right operand B (k, n) given by element strides: unit row r of panel p at
 /// to + p panel_stride + r 16. A tail of columns is filled with zero.
 template <class E, class T>
@@ -244,7 +299,10 @@ void pack_panels(const T* b, Index k, Index n, Index k_stride, Index n_stride, E
   for (Index p = begin; p < end; ++p) {
     Index const columns = n - p * panel_width < panel_width ? n - p * panel_width : panel_width;
     E* const panel = to + p * panel_stride;
-    for (Index r = 0; r < rows; ++r) {
+    Index const packed = k_stride == 1 && n_stride != 1 && columns == panel_width
+                             ? pack_panel_transposed<E>(b + p * panel_width * n_stride, k, n_stride, panel)
+                             : 0;
+    for (Index r = packed; r < rows; ++r) {
       const T* const first = b + r * per_unit * k_stride + p * panel_width * n_stride;
       const T* const second = r * per_unit + 1 < k ? first + k_stride : nullptr;
       E* const row = panel + r * panel_width;
