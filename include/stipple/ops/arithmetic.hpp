@@ -24,7 +24,8 @@ Tensor<T, D> multiply(const Tensor<T, D>& a, const Tensor<U, D>& b);
 /// a += b without a new tensor.
 template <Real T, Real U, Device D>
 void add_in_place(Tensor<T, D>& a, const Tensor<U, D>& b);
-/// Gradient of a broadcast operand: sums `g` (times `factor`, when defined) down to `shape`.
+/// Gradient of a broadcast operand: sums `g` (times `factor`, when defined) down to `shape`. May share storage with
+/// `g`.
 template <Real U, Real T, Device D>
 Tensor<U, D> sum_to(const Tensor<T, D>& g, const Tensor<T, D>& factor, const Shape& shape);
 /// scale * a + shift, elementwise with two numbers.
@@ -102,6 +103,9 @@ Tensor<U, D> sum_to(const Tensor<T, D>& g, const Tensor<T, D>& factor, const Sha
   require(g.defined(), "sum_to: given an empty tensor");
   require(!factor.defined() || factor.shape() == g.shape(), "sum_to: given a factor of shape ", factor.shape(),
           ", wanted ", g.shape());
+  if constexpr (std::same_as<T, U>) {
+    if (g.shape() == shape) return factor.defined() ? multiply(g, factor) : g;  // nothing to sum
+  }
   auto const plan = broadcast_plan("sum_to", g.shape(), shape);
   Tensor<U, D> out(shape);
   cpu::sum_broadcast(g.data(), factor.defined() ? factor.data() : nullptr, out.data(), plan);
