@@ -7,6 +7,7 @@
 #include <stipple/autograd/arithmetic.hpp>
 #include <stipple/autograd/attention.hpp>
 #include <stipple/autograd/batch_norm.hpp>
+#include <stipple/autograd/checkpoint.hpp>
 #include <stipple/autograd/concat.hpp>
 #include <stipple/autograd/conv2d.hpp>
 #include <stipple/autograd/conv_transpose2d.hpp>

@@ -27,6 +27,19 @@ TEST_CASE("the annotated U-Net with ResNet blocks agrees with PyTorch", "[models
   SECTION("double") { course::check<double>("ai504_resnet", small<double>(AnnotatedBlock::resnet)); }
 }
 
+TEST_CASE("the annotated U-Net trains the same with gradient checkpointing", "[models]") {
+  auto const gradients = [](bool checkpointing) {
+    Rng rng(1);
+    stipple::Model net{AnnotatedUnet<double>({.dim = 8, .gradient_checkpointing = checkpointing}, rng)};
+    stipple::Var<double> const x(stipple::ops::cast<double>(rng.normal({2, 8, 12, 1})));
+    auto const y = net(x, stipple::Tensor<double>({2}, 7.0));
+    y.backward(stipple::ops::cast<double>(rng.normal(y.shape())));
+    return net.gradients().clone();
+  };
+  // Gradients of the time embedding are summed in another order.
+  CHECK(max_abs_difference(gradients(false), gradients(true)) < 1e-12);
+}
+
 TEST_CASE("the annotated U-Net has the course's number of parameters", "[models]") {
   Rng rng(1);
   CHECK(stipple::count_parameters(AnnotatedUnet<float>({}, rng)) == 2996315);

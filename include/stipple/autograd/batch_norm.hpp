@@ -1,6 +1,7 @@
 // Gradient of batch normalisation.
 #pragma once
 
+#include <stipple/autograd/mode.hpp>
 #include <stipple/autograd/var.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/batch_norm.hpp>
@@ -34,7 +35,7 @@ Var<T, D> batch_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, 
   auto out = training
                  ? ops::batch_norm(x.value(), weight.value(), bias.value(), spec.eps)
                  : ops::batch_norm(x.value(), weight.value(), bias.value(), running_mean, running_variance, spec.eps);
-  if (training)
+  if (training && !autograd::recomputing_flag())
     ops::update_running_statistics(running_mean, running_variance, out.mean, out.variance, x.value().size() / x.dim(-1),
                                    spec.momentum);
   return record(std::move(out.y), std::tie(x, weight, bias),

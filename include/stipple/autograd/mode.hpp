@@ -10,6 +10,8 @@ namespace stipple {
 
 namespace autograd {
 STIPPLE_INLINE Rng*& training_rng();
+/// True while a checkpoint runs its part of the network a second time.
+STIPPLE_INLINE bool& recomputing_flag();
 }  // namespace autograd
 
 /// While one lives, layers of this thread are in training mode and dropout takes its masks from `rng`. Without one
@@ -37,6 +39,11 @@ namespace stipple::autograd {
 STIPPLE_INLINE Rng*& training_rng() {
   thread_local Rng* rng = nullptr;
   return rng;
+}
+
+STIPPLE_INLINE bool& recomputing_flag() {
+  thread_local bool flag = false;
+  return flag;
 }
 
 }  // namespace stipple::autograd

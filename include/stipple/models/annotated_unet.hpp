@@ -1,6 +1,7 @@
 // The U-Net of the annotated diffusion course (AI504 practice 13).
 #pragma once
 
+#include <stipple/autograd/checkpoint.hpp>
 #include <stipple/autograd/concat.hpp>
 #include <stipple/models/annotated_blocks.hpp>
 #include <stipple/nn/timestep_mlp.hpp>
@@ -16,6 +17,8 @@ struct AnnotatedUnetConfig {
   /// Groups of the ResNet form's norms; 0 takes the largest of 8, 7, ..., 1 that divides every width. The course's 8
   /// does not divide 28; its source (P. Wang) keeps 8 groups and chooses widths that are multiples of 8.
   Index resnet_groups = 0;
+  /// In training, keeps the inputs of each level alone and computes the rest again in backward (see `checkpoint`).
+  bool gradient_checkpointing = false;
 };
 
 /// Images (N, H, W, channels) and t (N) -> prediction of the same shape. H and W must be multiples of
@@ -93,13 +96,13 @@ struct AnnotatedUnet {
     auto h = init_conv(x);
     std::vector<Var<T, D>> skips;
     for (auto const& level : downs) {
-      h = level(h, temb);
+      h = run(level, h, temb);
       skips.push_back(h);
       if (level.down) h = (*level.down)(h);
     }
     h = mid_block2[0](mid_attention[0](mid_block1[0](h, temb)), temb);
     for (auto const& level : ups) {
-      h = (*level.up)(level(concat(h, skips.back()), temb));
+      h = (*level.up)(run(level, concat(h, skips.back()), temb));
       skips.pop_back();
     }
     return final_conv(final_block[0](h));
@@ -119,6 +122,10 @@ struct AnnotatedUnet {
   }
 
  private:
+  Var<T, D> run(const Level& level, const Var<T, D>& x, const Var<T, D>& temb) const {
+    if (!config.gradient_checkpointing) return level(x, temb);
+    return checkpoint([&level](const Var<T, D>& h, const Var<T, D>& t) { return level(h, t); }, x, temb);
+  }
   static Index common_groups(const std::vector<Index>& widths) {
     for (Index groups = 8; groups > 1; --groups) {
       bool divides = true;
