@@ -27,7 +27,7 @@ const Size sizes[] = {
     {"7x7_112_depthwise7x7", 128, 7, 112, 112, 7, {1, 3, 1, 112}},
 };
 
-enum class Direction { forward, backward_input, backward_weight };
+enum class Direction { forward, after_norm, backward_input, backward_weight };
 
 template <class T>
 void conv2d(benchmark::State& state, Size s, Direction direction) {
@@ -36,6 +36,8 @@ void conv2d(benchmark::State& state, Size s, Direction direction) {
   auto const dy = ops::conv2d(x, weight, s.spec);
   auto const run = [&] {
     if (direction == Direction::forward) benchmark::DoNotOptimize(ops::conv2d(x, weight, s.spec, bias).data());
+    if (direction == Direction::after_norm)
+      benchmark::DoNotOptimize(ops::norm_conv2d(x, ops::NormPrologue<T, Cpu>{}, weight, s.spec, bias).y.data());
     if (direction == Direction::backward_input)
       benchmark::DoNotOptimize(ops::conv2d_backward_input(dy, weight, x.shape(), s.spec).data());
     if (direction == Direction::backward_weight)
@@ -58,6 +60,7 @@ bool const registered = [] {
           ->UseRealTime();
     };
     add("conv2d", Direction::forward);
+    if (s.spec.groups == 1 && s.kernel > 1) add("norm_conv2d", Direction::after_norm);
     add("conv2d_backward_input", Direction::backward_input);
     add("conv2d_backward_weight", Direction::backward_weight);
   }

@@ -1,6 +1,7 @@
 // Gradient of the convolution.
 #pragma once
 
+#include <stipple/autograd/group_norm.hpp>
 #include <stipple/autograd/var.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/conv2d.hpp>
@@ -18,6 +19,19 @@ struct ConvEpilogue {
 /// conv(x, weight) + bias + addend + residual. x (N, H, W, C), weight (kH, kW, C / groups, O).
 template <Real T, Device D>
 Var<T, D> conv2d(const Var<T, D>& x, const Var<T, D>& weight, const Conv2dSpec& spec, const ConvEpilogue<T, D>& e = {});
+
+/// A group norm before a convolution; weight and bias (C) may be undefined.
+template <Real T, Device D>
+struct ConvPrologue {
+  Var<accumulate_t<T>, D> weight, bias;
+  GroupNormSpec spec;
+};
+
+/// conv(group_norm(x), weight) + bias + addend + residual. Where the convolution can normalise what it reads
+/// (ops::takes_prologue), the normalised values are never written to memory nor kept for backward.
+template <Real T, Device D>
+Var<T, D> norm_conv2d(const Var<T, D>& x, const ConvPrologue<T, D>& norm, const Var<T, D>& weight,
+                      const Conv2dSpec& spec, const ConvEpilogue<T, D>& e = {});
 
 }  // namespace stipple
 
@@ -42,9 +56,36 @@ Var<T, D> conv2d(const Var<T, D>& x, const Var<T, D>& weight, const Conv2dSpec& 
                 });
 }
 
-#define STIPPLE_INSTANCES(T)                                                                     \
-  template Var<T, Cpu> conv2d<T, Cpu>(const Var<T, Cpu>&, const Var<T, Cpu>&, const Conv2dSpec&, \
-                                      const ConvEpilogue<T, Cpu>&);
+template <Real T, Device D>
+Var<T, D> norm_conv2d(const Var<T, D>& x, const ConvPrologue<T, D>& norm, const Var<T, D>& weight,
+                      const Conv2dSpec& spec, const ConvEpilogue<T, D>& e) {
+  if (!ops::takes_prologue(x.shape(), weight.shape(), spec))
+    return conv2d(group_norm(x, norm.weight, norm.bias, norm.spec), weight, spec, e);
+  ops::NormPrologue<T, D> const prologue{norm.weight.value(), norm.bias.value(), norm.spec};
+  auto out =
+      ops::norm_conv2d(x.value(), prologue, weight.value(), spec, e.bias.value(), e.addend.value(), e.residual.value());
+  return record(std::move(out.y), std::tie(x, norm.weight, norm.bias, weight, e.bias, e.addend, e.residual),
+                [input = x.value(), prologue, mean = std::move(out.mean), rstd = std::move(out.rstd),
+                 w = weight.value(), spec, needs_weight = weight.requires_grad(), needs_bias = e.bias.requires_grad(),
+                 needs_addend = e.addend.requires_grad()](const Tensor<T, D>& dy) {
+                  using Full = Tensor<accumulate_t<T>, D>;
+                  Index const n = dy.dim(0), o = dy.dim(3);
+                  auto dw = needs_weight
+                                ? ops::norm_conv2d_backward_weight(dy, input, prologue, mean, rstd, w.shape(), spec)
+                                : Full();
+                  auto g = ops::group_norm_backward(ops::conv2d_backward_input(dy, w, input.shape(), spec), input,
+                                                    prologue.weight, prologue.bias, mean, rstd, prologue.spec);
+                  return std::tuple(std::move(g.x), std::move(g.weight), std::move(g.bias), std::move(dw),
+                                    needs_bias ? ops::sum_to<accumulate_t<T>>(dy, Tensor<T, D>(), {o}) : Full(),
+                                    needs_addend ? ops::sum_to<T>(dy, Tensor<T, D>(), {n, o}) : Tensor<T, D>(), dy);
+                });
+}
+
+#define STIPPLE_INSTANCES(T)                                                                                    \
+  template Var<T, Cpu> conv2d<T, Cpu>(const Var<T, Cpu>&, const Var<T, Cpu>&, const Conv2dSpec&,                \
+                                      const ConvEpilogue<T, Cpu>&);                                             \
+  template Var<T, Cpu> norm_conv2d<T, Cpu>(const Var<T, Cpu>&, const ConvPrologue<T, Cpu>&, const Var<T, Cpu>&, \
+                                           const Conv2dSpec&, const ConvEpilogue<T, Cpu>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

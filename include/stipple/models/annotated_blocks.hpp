@@ -36,8 +36,8 @@ struct ConvNextBlock {
   }
   Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& t = {}) const {
     auto const shift = time && t.defined() ? (*time)(gelu(t)) : Var<T, D>();
-    auto const h = norm2(gelu(conv1(norm1(depthwise(x, shift)))));
-    return conv2(h, {}, residual ? (*residual)(x) : x);
+    auto const h = gelu(conv1.after(norm1, depthwise(x, shift)));
+    return conv2.after(norm2, h, {}, residual ? (*residual)(x) : x);
   }
   static void each(auto& self, auto&& f) {
     f("mlp.1", self.time);

@@ -82,7 +82,7 @@ struct KaistResBlock {
     if (c.attention) attention.emplace(out, c.groups, rng);
   }
   Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& activated_embedding) const {
-    auto const h = conv1(norm1(x), time(activated_embedding));
+    auto const h = conv1.after(norm1, x, time(activated_embedding));
     auto const y = conv2(dropout(norm2(h)), {}, shortcut ? (*shortcut)(x) : x);
     return attention ? (*attention)(y) : y;
   }

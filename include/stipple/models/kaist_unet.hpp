@@ -155,7 +155,7 @@ struct KaistUnet {
       h = (*layer.block)(concat(h, skips.back()), e);
       skips.pop_back();
     }
-    return tail((*tail_norm)(h));
+    return tail.after(*tail_norm, h);
   }
 };
 

@@ -37,7 +37,7 @@ struct RadboudDoubleConv {
     residual = true;
   }
   Var<T, D> operator()(const Var<T, D>& x) const {
-    auto const h = norm2(conv2(norm1(conv1(x))));
+    auto const h = norm2(conv2.after(norm1, conv1(x)));
     return residual ? gelu(x + h) : h;
   }
   static void each(auto& self, auto&& f) {

@@ -44,8 +44,8 @@ struct ResBlock {
     if (in != out) skip.emplace(in, out, Conv2dConfig{.kernel = 1}, rng);
   }
   Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& t) const {
-    auto const h = conv1(norm1(x), time(silu(t)));
-    return conv2(norm2(h), {}, skip ? (*skip)(x) : x);
+    auto const h = conv1.after(norm1, x, time(silu(t)));
+    return conv2.after(norm2, h, {}, skip ? (*skip)(x) : x);
   }
   static void each(auto& self, auto&& f) {
     f("norm1", self.norm1);
@@ -65,7 +65,7 @@ struct NormConv {
 
   NormConv(Index in, Index out, Rng& rng)
       : norm(default_groups(in), in, {.activation = Activation::silu}), conv(in, out, {}, rng) {}
-  Var<T, D> operator()(const Var<T, D>& x) const { return conv(norm(x)); }
+  Var<T, D> operator()(const Var<T, D>& x) const { return conv.after(norm, x); }
   static void each(auto& self, auto&& f) {
     f("norm", self.norm);
     f("conv", self.conv);

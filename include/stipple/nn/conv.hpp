@@ -4,6 +4,7 @@
 #include <stipple/autograd/conv2d.hpp>
 #include <stipple/autograd/conv_transpose2d.hpp>
 #include <stipple/nn/init.hpp>
+#include <stipple/nn/norm.hpp>
 
 namespace stipple {
 
@@ -49,6 +50,11 @@ struct Conv2d {
   /// conv(x) + addend (N, out) at every pixel + residual; either may be undefined.
   Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& addend, const Var<T, D>& residual = {}) const {
     return conv2d(x, weight.var, spec, {bias.var, addend, residual});
+  }
+  /// conv(norm(x)) + addend + residual, normalised while the convolution reads x where it can (see norm_conv2d).
+  Var<T, D> after(const GroupNorm<T, D>& norm, const Var<T, D>& x, const Var<T, D>& addend = {},
+                  const Var<T, D>& residual = {}) const {
+    return norm_conv2d(x, {norm.weight.var, norm.bias.var, norm.spec}, weight.var, spec, {bias.var, addend, residual});
   }
   static void each(auto& self, auto&& f) {
     f("weight", self.weight);

@@ -3,6 +3,7 @@
 
 #include <stipple/backend/cpu/conv2d.hpp>
 #include <stipple/core/compiled.hpp>
+#include <stipple/ops/group_norm.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
@@ -38,6 +39,32 @@ template <Real T, Device D>
 Tensor<accumulate_t<T>, D> conv2d_backward_weight(const Tensor<T, D>& dy, const Tensor<T, D>& x, const Shape& weight,
                                                   const Conv2dSpec& spec);
 
+/// A group norm before a convolution. weight and bias (C) may be undefined.
+template <Real T, Device D>
+struct NormPrologue {
+  Tensor<accumulate_t<T>, D> weight, bias;
+  GroupNormSpec spec;
+};
+
+/// True if the convolution can normalise what it reads; otherwise the norm has to be an operation of its own. Those
+/// that can't are 1x1 convolutions and grouped ones.
+STIPPLE_INLINE bool takes_prologue(const Shape& x, const Shape& weight, const Conv2dSpec& spec);
+
+/// conv(group_norm(x)) + ..., where the normalised values are never written to memory: y, and the statistics of x.
+/// Throws unless `takes_prologue`.
+template <Real T, Device D>
+GroupNormResult<T, D> norm_conv2d(const Tensor<T, D>& x, const NormPrologue<T, D>& norm, const Tensor<T, D>& weight,
+                                  const Conv2dSpec& spec, const Tensor<accumulate_t<T>, D>& bias = {},
+                                  const Tensor<T, D>& addend = {}, const Tensor<T, D>& residual = {});
+
+/// Gradient of its weight; that of its input is `conv2d_backward_input`, then `group_norm_backward`.
+template <Real T, Device D>
+Tensor<accumulate_t<T>, D> norm_conv2d_backward_weight(const Tensor<T, D>& dy, const Tensor<T, D>& x,
+                                                       const NormPrologue<T, D>& norm,
+                                                       const Tensor<accumulate_t<T>, D>& mean,
+                                                       const Tensor<accumulate_t<T>, D>& rstd, const Shape& weight,
+                                                       const Conv2dSpec& spec);
+
 }  // namespace ops
 }  // namespace stipple
 
@@ -51,6 +78,24 @@ STIPPLE_INLINE void check_conv_spec(const char* name, const Conv2dSpec& s) {
   require(within(s.stride, 1) && within(s.padding, 0) && within(s.dilation, 1) && within(s.groups, 1), name,
           ": given stride ", s.stride, ", padding ", s.padding, ", dilation ", s.dilation, ", groups ", s.groups,
           ", wanted a padding of 0 or more, the others 1 or more, and none above ", most);
+}
+
+/// Checks the operands of a convolution's epilogue.
+template <Real T, Device D>
+void check_epilogue(const cpu::ConvDims& d, const Tensor<accumulate_t<T>, D>& bias, const Tensor<T, D>& addend,
+                    const Tensor<T, D>& residual) {
+  Shape const y{d.n, d.oh, d.ow, d.o};
+  require(!bias.defined() || bias.shape() == Shape{d.o}, "conv2d: given bias ", bias.shape(), ", wanted (", d.o, ")");
+  require(!addend.defined() || addend.shape() == Shape{d.n, d.o}, "conv2d: given addend ", addend.shape(), ", wanted (",
+          d.n, ", ", d.o, ")");
+  require(!residual.defined() || residual.shape() == y, "conv2d: given residual ", residual.shape(), ", wanted ", y);
+}
+
+/// The kernel's view of a norm with its statistics.
+template <Real T, Device D>
+cpu::NormPrologue<T> norm_prologue(const NormPrologue<T, D>& norm, const Tensor<accumulate_t<T>, D>& mean,
+                                   const Tensor<accumulate_t<T>, D>& rstd) {
+  return {mean.data(), rstd.data(), norm.weight.data(), norm.bias.data(), norm.spec.groups, norm.spec.activation};
 }
 
 }  // namespace stipple::ops::detail
@@ -79,14 +124,9 @@ template <Real T, Device D>
 Tensor<T, D> conv2d(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Conv2dSpec& spec,
                     const Tensor<accumulate_t<T>, D>& bias, const Tensor<T, D>& addend, const Tensor<T, D>& residual) {
   auto const d = conv2d_dims(x.shape(), weight.shape(), spec);
-  require(!bias.defined() || bias.shape() == Shape{d.o}, "conv2d: given bias ", bias.shape(), ", wanted (", d.o, ")");
-  require(!addend.defined() || addend.shape() == Shape{d.n, d.o}, "conv2d: given addend ", addend.shape(), ", wanted (",
-          d.n, ", ", d.o, ")");
+  detail::check_epilogue<T>(d, bias, addend, residual);
   Tensor<T, D> y({d.n, d.oh, d.ow, d.o});
-  require(!residual.defined() || residual.shape() == y.shape(), "conv2d: given residual ", residual.shape(),
-          ", wanted ", y.shape());
-  cpu::conv2d(x.data(), weight.data(), bias.defined() ? bias.data() : nullptr,
-              addend.defined() ? addend.data() : nullptr, residual.defined() ? residual.data() : nullptr, y.data(), d);
+  cpu::conv2d(x.data(), weight.data(), bias.data(), addend.data(), residual.data(), y.data(), d);
   return y;
 }
 
@@ -112,14 +152,63 @@ Tensor<accumulate_t<T>, D> conv2d_backward_weight(const Tensor<T, D>& dy, const 
   return dw;
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                         \
-  template Tensor<T, Cpu> conv2d<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Conv2dSpec&,            \
-                                         const Tensor<accumulate_t<T>, Cpu>&, const Tensor<T, Cpu>&,                 \
-                                         const Tensor<T, Cpu>&);                                                     \
-  template Tensor<T, Cpu> conv2d_backward_input<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Shape&,  \
-                                                        const Conv2dSpec&);                                          \
-  template Tensor<accumulate_t<T>, Cpu> conv2d_backward_weight<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, \
-                                                                       const Shape&, const Conv2dSpec&);
+STIPPLE_INLINE bool takes_prologue(const Shape& x, const Shape& weight, const Conv2dSpec& spec) {
+  return cpu::takes_prologue(conv2d_dims(x, weight, spec));
+}
+
+template <Real T, Device D>
+GroupNormResult<T, D> norm_conv2d(const Tensor<T, D>& x, const NormPrologue<T, D>& norm, const Tensor<T, D>& weight,
+                                  const Conv2dSpec& spec, const Tensor<accumulate_t<T>, D>& bias,
+                                  const Tensor<T, D>& addend, const Tensor<T, D>& residual) {
+  auto const d = conv2d_dims(x.shape(), weight.shape(), spec);
+  require(cpu::takes_prologue(d), "norm_conv2d: given a kernel of ", d.kh, " x ", d.kw, " and ", d.groups,
+          " groups, wanted one group and more than 1 x 1");
+  detail::check_epilogue<T>(d, bias, addend, residual);
+  auto const plan = detail::group_norm_plan("norm_conv2d", x, norm.weight, norm.bias, norm.spec);
+  GroupNormResult<T, D> out{Tensor<T, D>({d.n, d.oh, d.ow, d.o}),
+                            Tensor<accumulate_t<T>, D>({plan.samples, plan.groups}),
+                            Tensor<accumulate_t<T>, D>({plan.samples, plan.groups})};
+  cpu::group_norm<T>(x.data(), nullptr, nullptr, nullptr, out.mean.data(), out.rstd.data(), nullptr, plan,
+                     norm.spec.eps, Activation::none);
+  auto const prologue = detail::norm_prologue(norm, out.mean, out.rstd);
+  cpu::conv2d(x.data(), weight.data(), bias.data(), addend.data(), residual.data(), out.y.data(), d, &prologue);
+  return out;
+}
+
+template <Real T, Device D>
+Tensor<accumulate_t<T>, D> norm_conv2d_backward_weight(const Tensor<T, D>& dy, const Tensor<T, D>& x,
+                                                       const NormPrologue<T, D>& norm,
+                                                       const Tensor<accumulate_t<T>, D>& mean,
+                                                       const Tensor<accumulate_t<T>, D>& rstd, const Shape& weight,
+                                                       const Conv2dSpec& spec) {
+  auto const d = conv2d_dims(x.shape(), weight, spec);
+  require(cpu::takes_prologue(d) && dy.shape() == Shape{d.n, d.oh, d.ow, d.o}, "norm_conv2d_backward_weight: given dy ",
+          dy.shape(), " and weight ", weight, ", wanted dy (", d.n, ", ", d.oh, ", ", d.ow, ", ", d.o,
+          "), one group and more than 1 x 1");
+  Shape const statistics{d.n, norm.spec.groups};
+  require(mean.shape() == statistics && rstd.shape() == statistics,
+          "norm_conv2d_backward_weight: given statistics of shapes ", mean.shape(), " and ", rstd.shape(), ", wanted ",
+          statistics);
+  Tensor<accumulate_t<T>, D> dw(weight);
+  auto const prologue = detail::norm_prologue(norm, mean, rstd);
+  cpu::conv2d_backward_weight(x.data(), dy.data(), dw.data(), d, &prologue);
+  return dw;
+}
+
+#define STIPPLE_INSTANCES(T)                                                                                          \
+  template Tensor<T, Cpu> conv2d<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Conv2dSpec&,             \
+                                         const Tensor<accumulate_t<T>, Cpu>&, const Tensor<T, Cpu>&,                  \
+                                         const Tensor<T, Cpu>&);                                                      \
+  template Tensor<T, Cpu> conv2d_backward_input<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Shape&,   \
+                                                        const Conv2dSpec&);                                           \
+  template Tensor<accumulate_t<T>, Cpu> conv2d_backward_weight<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,  \
+                                                                       const Shape&, const Conv2dSpec&);              \
+  template GroupNormResult<T, Cpu> norm_conv2d<T, Cpu>(                                                               \
+      const Tensor<T, Cpu>&, const NormPrologue<T, Cpu>&, const Tensor<T, Cpu>&, const Conv2dSpec&,                   \
+      const Tensor<accumulate_t<T>, Cpu>&, const Tensor<T, Cpu>&, const Tensor<T, Cpu>&);                             \
+  template Tensor<accumulate_t<T>, Cpu> norm_conv2d_backward_weight<T, Cpu>(                                          \
+      const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const NormPrologue<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, \
+      const Tensor<accumulate_t<T>, Cpu>&, const Shape&, const Conv2dSpec&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -6,24 +6,43 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
 #include <stipple/backend/cpu/amx.hpp>
 #include <stipple/backend/cpu/conv_dims.hpp>
 #include <stipple/backend/cpu/depthwise.hpp>
 #include <stipple/backend/cpu/matmul.hpp>
+#include <stipple/backend/cpu/norm_tiles.hpp>
 #include <stipple/backend/cpu/tile.hpp>
 
 namespace stipple::cpu {
 
-/// y = conv(x) [+ bias (o)] [+ addend (n, o) at every pixel] [+ residual (n, oh, ow, o)].
+/// A group norm before a convolution, applied while the source is packed: f((x - mean) rstd weight + bias) with the
+/// statistics (n, groups) of `group_norm`; weight and bias (c) may be null.
+template <class T>
+struct NormPrologue {
+  const compute_t<T>*mean = nullptr, *rstd = nullptr, *weight = nullptr, *bias = nullptr;
+  Index groups = 1;
+  Activation activation = Activation::none;
+};
+
+/// y = conv(x) [+ bias (o)] [+ addend (n, o) at every pixel] [+ residual (n, oh, ow, o)]. A prologue is for dense
+/// convolutions of one group that are larger than 1x1 (`takes_prologue`).
 template <class T>
 void conv2d(const T* x, const T* weight, const compute_t<T>* bias, const T* addend, const T* residual, T* y,
-            const ConvDims& d);
+            const ConvDims& d, const NormPrologue<T>* prologue = nullptr);
 /// dx from dy; with `bias` (c), the transposed convolution of dy.
 template <class T>
 void conv2d_backward_input(const T* dy, const T* weight, const compute_t<T>* bias, T* dx, const ConvDims& d);
 template <class T>
-void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const ConvDims& d);
+void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const ConvDims& d,
+                            const NormPrologue<T>* prologue = nullptr);
+
+// A 1x1 convolution is a matrix product over all pixels.
+inline bool is_pointwise(const ConvDims& d) {
+  return d.kh == 1 && d.kw == 1 && d.stride == 1 && d.padding == 0 && d.groups == 1;
+}
+inline bool takes_prologue(const ConvDims& d) { return d.groups == 1 && !is_pointwise(d); }
 
 }  // namespace stipple::cpu
 
@@ -36,6 +55,7 @@ namespace stipple::cpu {
 template <class T>
 struct ConvGather {
   const T* source = nullptr;
+  const NormPrologue<T>* prologue = nullptr;
   Index n = 0, h = 0, w = 0, source_channels = 0, source_offset = 0, channels = 0;
   Index stride = 1, dilation = 1, spread = 1, top = 0, left = 0, plane_columns = 0;
   // Tap (a, b) reads the kernel at (tap_h0 + a tap_h_step, tap_w0 + b tap_w_step); its matrix (channels, outputs) has
@@ -88,11 +108,6 @@ struct ConvWeightGradient {
 #include <stipple/backend/cpu/for_each_isa.hpp>
 
 namespace stipple::cpu {
-
-// A 1x1 convolution is a matrix product over all pixels.
-inline bool is_pointwise(const ConvDims& d) {
-  return d.kh == 1 && d.kw == 1 && d.stride == 1 && d.padding == 0 && d.groups == 1;
-}
 
 template <class T>
 Index conv_unit_count(Index numbers) {
@@ -163,7 +178,7 @@ void conv_gather(ConvGather<T> g) {
 
 template <class T>
 void conv2d(const T* x, const T* weight, const compute_t<T>* bias, const T* addend, const T* residual, T* y,
-            const ConvDims& d) {
+            const ConvDims& d, const NormPrologue<T>* prologue) {
   if (d.groups > 1 && d.groups == d.c && d.groups == d.o)
     return depthwise_conv2d(x, weight, bias, addend, residual, y, d);
   if (is_pointwise(d) && addend == nullptr) {
@@ -175,6 +190,7 @@ void conv2d(const T* x, const T* weight, const compute_t<T>* bias, const T* adde
   }
   ConvGather<T> g;
   g.source = x;
+  g.prologue = prologue;
   g.n = d.n, g.h = d.h, g.w = d.w, g.source_channels = d.c, g.channels = d.c / d.groups;
   g.stride = d.stride, g.dilation = d.dilation, g.top = g.left = -d.padding;
   g.taps_h = d.kh, g.taps_w = d.kw, g.weight_kw = d.kw, g.weight_tap = d.c / d.groups * d.o;
@@ -304,7 +320,8 @@ bool conv_weight_gradient_amx(ConvWeightGradient<T> q, const ConvDims& d, float*
 }
 
 template <class T>
-void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const ConvDims& d) {
+void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const ConvDims& d,
+                            const NormPrologue<T>* prologue) {
   using C = compute_t<T>;
   if (d.groups > 1 && d.groups == d.c && d.groups == d.o) return depthwise_conv2d_backward_weight(x, dy, dw, d);
   if (is_pointwise(d)) {
@@ -317,6 +334,7 @@ void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const Con
   ConvWeightGradient<T> q;
   ConvGather<T>& g = q.window;
   g.source = x;
+  g.prologue = prologue;
   g.n = d.n, g.h = d.h, g.w = d.w, g.source_channels = d.c, g.channels = d.c / d.groups;
   g.stride = d.stride, g.dilation = d.dilation, g.top = g.left = -d.padding;
   g.taps_h = d.kh, g.taps_w = d.kw;
@@ -363,13 +381,15 @@ void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const Con
 
 #endif
 
-#define STIPPLE_INSTANCES(T)                                                                                   \
-  STIPPLE_EXTERN template void stipple::cpu::conv2d<T>(const T*, const T*, const stipple::cpu::compute_t<T>*,  \
-                                                       const T*, const T*, T*, const stipple::cpu::ConvDims&); \
-  STIPPLE_EXTERN template void stipple::cpu::conv2d_backward_input<T>(                                         \
-      const T*, const T*, const stipple::cpu::compute_t<T>*, T*, const stipple::cpu::ConvDims&);               \
-  STIPPLE_EXTERN template void stipple::cpu::conv2d_backward_weight<T>(                                        \
-      const T*, const T*, stipple::cpu::compute_t<T>*, const stipple::cpu::ConvDims&);
+#define STIPPLE_INSTANCES(T)                                                                                  \
+  STIPPLE_EXTERN template void stipple::cpu::conv2d<T>(const T*, const T*, const stipple::cpu::compute_t<T>*, \
+                                                       const T*, const T*, T*, const stipple::cpu::ConvDims&, \
+                                                       const stipple::cpu::NormPrologue<T>*);                 \
+  STIPPLE_EXTERN template void stipple::cpu::conv2d_backward_input<T>(                                        \
+      const T*, const T*, const stipple::cpu::compute_t<T>*, T*, const stipple::cpu::ConvDims&);              \
+  STIPPLE_EXTERN template void stipple::cpu::conv2d_backward_weight<T>(                                       \
+      const T*, const T*, stipple::cpu::compute_t<T>*, const stipple::cpu::ConvDims&,                         \
+      const stipple::cpu::NormPrologue<T>*);
 #if STIPPLE_INSTANTIATE_KERNELS
 STIPPLE_INSTANCES(float)
 STIPPLE_INSTANCES(stipple::bf16)

@@ -11,7 +11,7 @@ namespace stipple::cpu {
 
 /// y = f((x - mean) rstd weight + bias) over (samples, pixels, channels), with mean and variance of each sample's
 /// groups and rstd = 1 / sqrt(variance + eps). Fills mean, rstd and, unless null, variance, all (samples, groups).
-/// weight and bias may be null.
+/// weight and bias may be null; so may y, for the statistics alone.
 template <class T>
 void group_norm(const T* x, const compute_t<T>* weight, const compute_t<T>* bias, T* y, compute_t<T>* mean,
                 compute_t<T>* rstd, compute_t<T>* variance, NormPlan plan, double eps, Activation activation);
@@ -44,6 +44,7 @@ void group_norm(const T* x, const compute_t<T>* weight, const compute_t<T>* bias
     }
   };
   auto const apply = [=](Index n, Index first, Index size, C* scratch) {
+    if (y == nullptr) return;
     auto const patterns = norm_patterns(plan, mean + n * groups, rstd + n * groups, weight, bias, scratch);
     Index const at = n * image + first;
     STIPPLE_CPU_DISPATCH(T, normalise_tiles<T>(activation, x + at, patterns, y + at, size, tile));

@@ -1,11 +1,40 @@
 // Kernel text: direct convolution on a zero-padded copy of a band of one image, and its weight gradient.
 
+/// Rows of a source with its prologue applied, one at a time.
+template <class T>
+class NormalisedRows {
+ public:
+  NormalisedRows(const ConvGather<T>& g, Index image)
+      : prologue_(*g.prologue),
+        plan_(g.n, g.h * g.w, g.source_channels, prologue_.groups),
+        length_(g.w * g.source_channels),
+        row_(length_),
+        room_(static_cast<Index>(plan_.room(3))),
+        patterns_(norm_patterns(plan_, prologue_.mean + image * plan_.groups, prologue_.rstd + image * plan_.groups,
+                                prologue_.weight, prologue_.bias, room_.data())) {}
+  const T* of(const T* row) const {
+    normalise_tiles<T>(prologue_.activation, row, patterns_, row_.data(), length_, plan_.tile_size());
+    return row_.data();
+  }
+
+ private:
+  NormPrologue<T> const& prologue_;
+  NormPlan plan_;
+  Index length_;
+  Scratch<T> row_;
+  Scratch<compute_t<T>> room_;
+  NormPatterns<compute_t<T>> patterns_;
+};
+
 /// Copies the window of one image that starts at row `top`, column `left` of the (virtual, spread) source into a plane
-/// (rows, columns, units of channels); what lies outside is zero.
+/// (rows, columns, units of channels), with the prologue applied; what lies outside is zero.
 template <class T, class E>
-inline void pack_window(const ConvGather<T>& g, const T* image, Index top, Index rows, E* plane) {
+inline void pack_window(const ConvGather<T>& g, Index image, Index top, Index rows, E* plane) {
   Index const units = units_of<E>(g.channels);
   bool const whole = std::is_same_v<E, Pair> ? g.channels % 2 == 0 : true;
+  const T* const source = g.source + image * g.h * g.w * g.source_channels;
+  std::optional<NormalisedRows<T>> normalised;
+  if (g.prologue != nullptr) normalised.emplace(g, image);
   for (Index r = 0; r < rows; ++r) {
     E* const to = plane + r * g.plane_columns * units;
     Index const y = top + r;
@@ -13,7 +42,8 @@ inline void pack_window(const ConvGather<T>& g, const T* image, Index top, Index
       std::memset(static_cast<void*>(to), 0, static_cast<std::size_t>(g.plane_columns * units) * sizeof(E));
       continue;
     }
-    const T* const row = image + y / g.spread * g.w * g.source_channels + g.source_offset;
+    const T* const stored = source + y / g.spread * g.w * g.source_channels;
+    const T* const row = (normalised ? normalised->of(stored) : stored) + g.source_offset;
     Index column = 0;
     for (; column < g.plane_columns && column + g.left < 0; ++column)
       for (Index u = 0; u < units; ++u) to[column * units + u] = E{};
@@ -58,7 +88,7 @@ void conv_gather_band(const ConvGather<T>& g, const void* packed, Index image, I
   Index const units = units_of<E>(g.channels),
               rows_in = (row_end - row_begin - 1) * g.stride + (g.taps_h - 1) * g.dilation + 1;
   Scratch<E> const plane(rows_in * g.plane_columns * units);
-  pack_window<T, E>(g, g.source + image * g.h * g.w * g.source_channels, row_begin * g.stride + g.top, rows_in,
+  pack_window<T, E>(g, image, row_begin * g.stride + g.top, rows_in,
                     plane.data());
 
   Index const segments = conv_segments(g);
@@ -135,14 +165,13 @@ void conv_weight_gradient(const ConvWeightGradient<T>& q, compute_t<T>* partial,
     for (Index i = 0; i < bands; ++i) {
       Index const image = (first + i) / q.bands_per_image, row = (first + i) % q.bands_per_image * q.band_rows;
       Index const rows = g.grid_h - row < q.band_rows ? g.grid_h - row : q.band_rows;
-      const T* const source = g.source + image * g.h * g.w * g.source_channels;
       E* const plane = left_units.data() + i * plane_size;
       if constexpr (std::is_same_v<E, Pair>) {
         // Unit (y, x, c) = the numbers at columns x and x + stride, so any tap starts at a whole unit.
-        pack_window<T, T>(g, source, row * g.stride + g.top, rows_in, window.data());
+        pack_window<T, T>(g, image, row * g.stride + g.top, rows_in, window.data());
         pack_pairs(window.data(), window.data() + g.stride * g.channels, plane, plane_size);
       } else {
-        pack_window<T, E>(g, source, row * g.stride + g.top, rows_in, plane);
+        pack_window<T, E>(g, image, row * g.stride + g.top, rows_in, plane);
       }
       for (Index r = 0; r < rows; ++r) {
         const T* const dy = q.dy + ((image * g.grid_h + row + r) * g.grid_w) * g.out_channels + g.out_offset;
@@ -204,7 +233,7 @@ void conv_pack_gradient_amx(const ConvWeightGradient<T>& q, const AmxGradient& a
   for (Index i = 0; i < bands; ++i) {
     Index const image = (first + i) / q.bands_per_image, row = (first + i) % q.bands_per_image * q.band_rows;
     Index const rows = g.grid_h - row < q.band_rows ? g.grid_h - row : q.band_rows;
-    pack_window<T, T>(g, g.source + image * g.h * g.w * g.source_channels, row * g.stride + g.top, rows_in,
+    pack_window<T, T>(g, image, row * g.stride + g.top, rows_in,
                       window.data());
     T* plane = left + i * q.phases_h * q.phases_w * q.plane_size;
     for (Index y = 0; y < q.phases_h; ++y) {
