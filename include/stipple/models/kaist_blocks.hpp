@@ -5,6 +5,7 @@
 #include <stipple/autograd/activation.hpp>
 #include <stipple/autograd/arithmetic.hpp>
 #include <stipple/autograd/attention.hpp>
+#include <stipple/autograd/mode.hpp>
 #include <stipple/nn/conv.hpp>
 #include <stipple/nn/dropout.hpp>
 #include <stipple/nn/linear.hpp>
@@ -83,7 +84,9 @@ struct KaistResBlock {
   }
   Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& activated_embedding) const {
     auto const h = conv1.after(norm1, x, time(activated_embedding));
-    auto const y = conv2(dropout(norm2(h)), {}, shortcut ? (*shortcut)(x) : x);
+    auto const residual = shortcut ? (*shortcut)(x) : x;
+    bool const drops = is_training() && dropout.p > 0;
+    auto const y = drops ? conv2(dropout(norm2(h)), {}, residual) : conv2.after(norm2, h, {}, residual);
     return attention ? (*attention)(y) : y;
   }
   static void each(auto& self, auto&& f) {

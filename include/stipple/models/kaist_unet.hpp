@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <stipple/autograd/checkpoint.hpp>
 #include <stipple/autograd/concat.hpp>
 #include <stipple/autograd/resize.hpp>
 #include <stipple/models/kaist_blocks.hpp>
@@ -24,6 +25,8 @@ struct KaistUnetConfig {
   Index channels = 3;
   Index classes = 0;  ///< more than 0 conditions on a class; the network is then called as (x, t, labels)
   KaistClasses class_form = KaistClasses::linear;
+  bool gradient_checkpointing =
+      false;  ///< keeps the residual blocks' inputs alone for backward and computes them again
 };
 
 /// Images (N, H, W, channels) and t (N), the step from 0 -> prediction of the same shape; H and W are multiples of
@@ -140,19 +143,27 @@ struct KaistUnet {
     return time(
         Var<T, D>(ops::timestep_embedding<T>(t, sinusoids, {.flip_sin_to_cos = true, .downscale_freq_shift = 0})));
   }
+  // f(inputs...), recomputed in backward where the configuration asks for it.
+  template <class F, class... Inputs>
+  Var<T, D> pass(const F& f, const Inputs&... inputs) const {
+    return config.gradient_checkpointing ? checkpoint(f, inputs...) : f(inputs...);
+  }
   Var<T, D> run(const Var<T, D>& x, const Var<T, D>& embedding) const {
     auto const e = silu(embedding);  // each block starts with it
     std::vector<Var<T, D>> skips{head(x)};
     for (auto const& layer : down)
-      skips.push_back(layer.block ? (*layer.block)(skips.back(), e) : (*layer.scale)(skips.back()));
+      skips.push_back(layer.block ? pass(*layer.block, skips.back(), e) : (*layer.scale)(skips.back()));
     auto h = skips.back();
-    for (auto const& layer : middle) h = (*layer.block)(h, e);
+    for (auto const& layer : middle) h = pass(*layer.block, h, e);
     for (auto const& layer : up) {
       if (layer.scale) {
         h = (*layer.scale)(upsample(h, 2));
         continue;
       }
-      h = (*layer.block)(concat(h, skips.back()), e);
+      auto const joined = [block = *layer.block](const Var<T, D>& a, const Var<T, D>& skip, const Var<T, D>& t) {
+        return block(concat(a, skip), t);
+      };
+      h = pass(joined, h, skips.back(), e);
       skips.pop_back();
     }
     return tail.after(*tail_norm, h);
