@@ -23,6 +23,9 @@ endforeach()
 if(stipple_io_missing)
   list(JOIN stipple_io_missing ", " stipple_io_missing)
   message(STATUS "stipple::io is left out; missing: ${stipple_io_missing}")
+  if(TARGET stipple_compiled)
+    target_compile_definitions(stipple_compiled PUBLIC STIPPLE_COMPILED_WITHOUT_IO)
+  endif()
   return()
 endif()
 
@@ -32,3 +35,12 @@ set_target_properties(stipple_io PROPERTIES EXPORT_NAME io)
 target_include_directories(stipple_io SYSTEM INTERFACE $<BUILD_INTERFACE:${STIPPLE_STB_INCLUDE_DIR}>)
 target_link_libraries(stipple_io INTERFACE stipple ZLIB::ZLIB PNG::PNG GIF::GIF nlohmann_json::nlohmann_json
                                            Eigen3::Eigen)
+
+# The library then holds the definitions of those headers too. Programs that include none of them link none of this.
+if(TARGET stipple_compiled)
+  file(GLOB stipple_io_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/io/*.cpp)
+  target_sources(stipple_compiled PRIVATE ${stipple_io_sources})
+  target_include_directories(stipple_compiled SYSTEM PRIVATE ${STIPPLE_STB_INCLUDE_DIR})
+  target_link_libraries(stipple_compiled PRIVATE ZLIB::ZLIB GIF::GIF $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
+  set(stipple_compiled_dependencies ZLIB GIF)
+endif()

@@ -10,6 +10,8 @@
 #error "stipple::io must bring the include folders of what it depends on"
 #endif
 #include <zlib.h>
+
+#include <stipple/io/idx.hpp>
 #endif
 
 int main() {
@@ -18,6 +20,11 @@ int main() {
   bool right = y.shape() == stipple::Shape{2, 3} && y.data()[4] == 0.0f && y.data()[5] == 5.0f;
 #if defined(EXPECT_STIPPLE_IO)
   right = right && crc32(0, nullptr, 0) == 0;
+  try {
+    stipple::read_idx("no such file");
+    right = false;
+  } catch (const stipple::Error&) {
+  }
 #endif
   return right ? 0 : 1;
 }

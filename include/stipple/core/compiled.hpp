@@ -17,6 +17,7 @@
 #define STIPPLE_UNIT_io 9
 #define STIPPLE_UNIT_data 10
 #define STIPPLE_UNIT_train 11
+#define STIPPLE_UNIT_metrics 12
 
 #ifndef STIPPLE_UNIT
 #define STIPPLE_UNIT 0

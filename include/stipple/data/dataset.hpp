@@ -4,6 +4,7 @@
 #include <array>
 #include <span>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/rng.hpp>
 
 namespace stipple {
@@ -26,11 +27,7 @@ struct ImageDataset {
 
   Index size() const { return images.defined() ? images.dim(0) : 0; }
   /// Throws Error unless the images have rank 4 and every image has a label or none has.
-  void check() const {
-    require(images.defined() && images.rank() == 4, "ImageDataset: wanted images (N, H, W, C)");
-    require(!labels.defined() || labels.shape() == Shape{images.dim(0)}, "ImageDataset: given labels of shape ",
-            labels.shape(), " for ", images.dim(0), " images");
-  }
+  void check() const;
   /// The batch of these samples. With `flips` each image is mirrored left to right with probability 1/2, decided by
   /// the key and the sample's number.
   Batch batch(std::span<const Index> samples, const DrawKey* flips) const;
@@ -52,20 +49,42 @@ struct PointDataset {
 
   Index size() const { return points.defined() ? points.dim(0) : 0; }
   void check() const { require(points.defined() && points.rank() == 2, "PointDataset: wanted points (N, C)"); }
-  Batch batch(std::span<const Index> samples, const DrawKey*) const {
-    Index const n = static_cast<Index>(samples.size()), channels = points.dim(1);
-    Batch result{Tensor<float>({n, channels}), Tensor<std::int64_t>({n}, samples)};
-    for (Index i = 0; i < n; ++i)
-      std::copy_n(points.data() + samples[static_cast<std::size_t>(i)] * channels, channels,
-                  result.points.data() + i * channels);
-    return result;
-  }
+  Batch batch(std::span<const Index> samples, const DrawKey*) const;
 };
 
 namespace detail {
 
 /// 0 ... 255 to -1 ... 1: 2 (v / 255) - 1 in float, as the usual pipelines compute it.
-inline const std::array<float, 256>& pixel_values() {
+STIPPLE_INLINE const std::array<float, 256>& pixel_values();
+
+}  // namespace detail
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(data)
+
+namespace stipple {
+
+STIPPLE_INLINE void ImageDataset::check() const {
+  require(images.defined() && images.rank() == 4, "ImageDataset: wanted images (N, H, W, C)");
+  require(!labels.defined() || labels.shape() == Shape{images.dim(0)}, "ImageDataset: given labels of shape ",
+          labels.shape(), " for ", images.dim(0), " images");
+}
+
+STIPPLE_INLINE PointBatch PointDataset::batch(std::span<const Index> samples, const DrawKey*) const {
+  Index const n = static_cast<Index>(samples.size()), channels = points.dim(1);
+  Batch result{Tensor<float>({n, channels}), Tensor<std::int64_t>({n}, samples)};
+  for (Index i = 0; i < n; ++i)
+    std::copy_n(points.data() + samples[static_cast<std::size_t>(i)] * channels, channels,
+                result.points.data() + i * channels);
+  return result;
+}
+
+}  // namespace stipple
+
+namespace stipple::detail {
+
+STIPPLE_INLINE const std::array<float, 256>& pixel_values() {
   static const std::array<float, 256> values = [] {
     std::array<float, 256> v{};
     for (int i = 0; i < 256; ++i) v[static_cast<std::size_t>(i)] = static_cast<float>(i) / 255.0f * 2.0f - 1.0f;
@@ -74,9 +93,11 @@ inline const std::array<float, 256>& pixel_values() {
   return values;
 }
 
-}  // namespace detail
+}  // namespace stipple::detail
 
-inline ImageBatch ImageDataset::batch(std::span<const Index> samples, const DrawKey* flips) const {
+namespace stipple {
+
+STIPPLE_INLINE ImageBatch ImageDataset::batch(std::span<const Index> samples, const DrawKey* flips) const {
   Index const n = static_cast<Index>(samples.size());
   Index const height = images.dim(1), width = images.dim(2), channels = images.dim(3);
   Batch result{Tensor<float>({n, height, width, channels}), {}, Tensor<std::int64_t>({n}, samples)};
@@ -101,3 +122,5 @@ inline ImageBatch ImageDataset::batch(std::span<const Index> samples, const Draw
 }
 
 }  // namespace stipple
+
+#endif

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/data/dataset.hpp>
 #include <stipple/io/idx.hpp>
 
@@ -14,7 +15,21 @@ enum class Split { train, test };
 
 /// Folders where `idx` looks for the data set `name`: $STIPPLE_DATA/name, data/name below the current folder, and
 /// where Debian's packages put data sets.
-inline std::vector<FilePath> search_path(const std::string& name) {
+STIPPLE_IO_INLINE std::vector<FilePath> search_path(const std::string& name);
+
+/// Images and labels from the four files of MNIST's layout ("train-images-idx3-ubyte", ..., plain or .gz).
+/// `name_or_folder` is a folder that holds them, or a name such as "mnist" or "fashion-mnist" that is looked for in
+/// `search_path`. Throws Error if there is no such folder, a file is missing or broken, or images and labels differ in
+/// number.
+STIPPLE_IO_INLINE ImageDataset idx(const std::string& name_or_folder, Split split = Split::train);
+
+}  // namespace stipple::data
+
+#if STIPPLE_DEFINES_IO(io)
+
+namespace stipple::data {
+
+STIPPLE_IO_INLINE std::vector<FilePath> search_path(const std::string& name) {
   std::vector<FilePath> folders;
   if (const char* const root = std::getenv("STIPPLE_DATA"); root != nullptr && *root != '\0')
     folders.push_back(FilePath(root) / name);
@@ -23,11 +38,7 @@ inline std::vector<FilePath> search_path(const std::string& name) {
   return folders;
 }
 
-/// Images and labels from the four files of MNIST's layout ("train-images-idx3-ubyte", ..., plain or .gz).
-/// `name_or_folder` is a folder that holds them, or a name such as "mnist" or "fashion-mnist" that is looked for in
-/// `search_path`. Throws Error if there is no such folder, a file is missing or broken, or images and labels differ in
-/// number.
-inline ImageDataset idx(const std::string& name_or_folder, Split split = Split::train) {
+STIPPLE_IO_INLINE ImageDataset idx(const std::string& name_or_folder, Split split) {
   std::error_code error;
   FilePath folder = name_or_folder;
   if (!std::filesystem::is_directory(folder, error)) {
@@ -49,3 +60,5 @@ inline ImageDataset idx(const std::string& name_or_folder, Split split = Split::
 }
 
 }  // namespace stipple::data
+
+#endif

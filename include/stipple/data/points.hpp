@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/rng.hpp>
 
 namespace stipple::data {
@@ -30,7 +31,55 @@ inline constexpr std::array<std::string_view, 8> point_set_names{
 inline std::string to_text(PointSet set) { return std::string(point_set_names[static_cast<std::size_t>(set)]); }
 
 /// The set of that name. Throws for any other, listing the names.
-inline PointSet point_set_by_name(std::string_view name) {
+STIPPLE_INLINE PointSet point_set_by_name(std::string_view name);
+
+/// scale (x - mean) / std in place, with one mean and one population standard deviation over all numbers.
+/// Throws if there are none, or all are equal.
+STIPPLE_INLINE void standardize(Tensor<float>& points, double scale = 2);
+
+namespace detail {
+
+using Point = std::array<double, 2>;
+inline constexpr double pi = std::numbers::pi;
+
+// Uniform in [0, 1) with 32 bits.
+STIPPLE_INLINE double uniform(std::uint32_t word);
+
+STIPPLE_INLINE Point s_curve(const PhiloxWords& w);
+
+// Squares where the sines of both coordinates have opposite signs.
+STIPPLE_INLINE Point checkerboard(const PhiloxWords& w);
+
+// Point i of n on two arcs: the first n / 2 on the outer one.
+STIPPLE_INLINE Point circle(Index i, Index n);
+STIPPLE_INLINE Point moon(Index i, Index n);
+
+template <class At>
+Tensor<float> collect(Index n, const At& at) {
+  Tensor<float> points({n, 2});
+  parallel_for(n, 4096, [&, out = points.data()](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      Point const p = at(i);
+      out[2 * i] = static_cast<float>(p[0]);
+      out[2 * i + 1] = static_cast<float>(p[1]);
+    }
+  });
+  return points;
+}
+
+}  // namespace detail
+
+/// `n` points (n, 2) of a set. They depend on the seed and the draw of `rng` alone; in the sets that are neither evenly
+/// spaced nor scaled, point i does not depend on n. Throws unless n is at least 2.
+STIPPLE_INLINE Tensor<float> points(PointSet set, Index n, Rng& rng);
+
+}  // namespace stipple::data
+
+#if STIPPLE_DEFINES(data)
+
+namespace stipple::data {
+
+STIPPLE_INLINE PointSet point_set_by_name(std::string_view name) {
   std::string known;
   for (std::size_t i = 0; i < point_set_names.size(); ++i) {
     if (point_set_names[i] == name) return static_cast<PointSet>(i);
@@ -39,9 +88,7 @@ inline PointSet point_set_by_name(std::string_view name) {
   fail("points: given set '", name, "', wanted one of ", known);
 }
 
-/// scale (x - mean) / std in place, with one mean and one population standard deviation over all numbers.
-/// Throws if there are none, or all are equal.
-inline void standardize(Tensor<float>& points, double scale = 2) {
+STIPPLE_INLINE void standardize(Tensor<float>& points, double scale) {
   auto const values = points.span();
   auto const n = static_cast<double>(values.size());
   double sum = 0, squares = 0;
@@ -57,13 +104,11 @@ inline void standardize(Tensor<float>& points, double scale = 2) {
   });
 }
 
-namespace detail {
+}  // namespace stipple::data
 
-using Point = std::array<double, 2>;
-inline constexpr double pi = std::numbers::pi;
+namespace stipple::data::detail {
 
-// Uniform in [0, 1) with 32 bits.
-inline double uniform(std::uint32_t word) { return static_cast<double>(word) * 0x1p-32; }
+STIPPLE_INLINE double uniform(std::uint32_t word) { return static_cast<double>(word) * 0x1p-32; }
 
 // x and z of the roll at parameter t; its y is projected away.
 inline Point roll_at(double t) { return {t * std::cos(t), t * std::sin(t)}; }
@@ -74,23 +119,22 @@ inline Point swiss_roll_with_hole(const PhiloxWords& w) {
   constexpr std::array<int, 8> third{0, 0, 0, 1, 1, 2, 2, 2};
   return roll_at(pi * (1.5 + third[w[0] >> 29] + uniform(w[1])));
 }
+
 inline Point swiss_roll_full(const PhiloxWords& w) { return roll_at(1.5 * pi * (1 + 2 * uniform(w[0]))); }
 
-inline Point s_curve(const PhiloxWords& w) {
+STIPPLE_INLINE Point s_curve(const PhiloxWords& w) {
   double const t = 3 * pi * (uniform(w[0]) - 0.5);
   return {std::sin(t), (t > 0 ? 1 : t < 0 ? -1 : 0) * (std::cos(t) - 1)};
 }
 
-// Squares where the sines of both coordinates have opposite signs.
-inline Point checkerboard(const PhiloxWords& w) {
+STIPPLE_INLINE Point checkerboard(const PhiloxWords& w) {
   double const x = 4 * pi * uniform(w[0]) - 2 * pi;
   // Two of the four squares of a column, by its parity.
   int const column = static_cast<int>(std::floor(x / pi)) & 1, row = static_cast<int>(w[1] >> 31);
   return {x, pi * (2 * row - 2 + (1 - column) + uniform(w[2]))};
 }
 
-// Point i of n on two arcs: the first n / 2 on the outer one.
-inline Point circle(Index i, Index n) {
+STIPPLE_INLINE Point circle(Index i, Index n) {
   Index const outer = n / 2;
   bool const inner = i >= outer;
   double const angle =
@@ -98,7 +142,8 @@ inline Point circle(Index i, Index n) {
   double const radius = inner ? 2 : 4;
   return {radius * std::cos(angle), radius * std::sin(angle)};
 }
-inline Point moon(Index i, Index n) {
+
+STIPPLE_INLINE Point moon(Index i, Index n) {
   Index const outer = n / 2;
   bool const inner = i >= outer;
   Index const count = inner ? n - outer : outer;
@@ -106,19 +151,6 @@ inline Point moon(Index i, Index n) {
       pi * static_cast<double>(inner ? i - outer : i) / static_cast<double>(std::max<Index>(1, count - 1));
   if (inner) return {1 - std::cos(angle), 1 - std::sin(angle) - 0.5};
   return {std::cos(angle), std::sin(angle)};
-}
-
-template <class At>
-Tensor<float> collect(Index n, const At& at) {
-  Tensor<float> points({n, 2});
-  parallel_for(n, 4096, [&, out = points.data()](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      Point const p = at(i);
-      out[2 * i] = static_cast<float>(p[0]);
-      out[2 * i + 1] = static_cast<float>(p[1]);
-    }
-  });
-  return points;
 }
 
 // A random order of the points (Fisher and Yates).
@@ -133,11 +165,11 @@ inline void shuffle_points(Tensor<float>& points, const DrawKey& key) {
   }
 }
 
-}  // namespace detail
+}  // namespace stipple::data::detail
 
-/// `n` points (n, 2) of a set. They depend on the seed and the draw of `rng` alone; in the sets that are neither evenly
-/// spaced nor scaled, point i does not depend on n. Throws unless n is at least 2.
-inline Tensor<float> points(PointSet set, Index n, Rng& rng) {
+namespace stipple::data {
+
+STIPPLE_INLINE Tensor<float> points(PointSet set, Index n, Rng& rng) {
   require(n >= 2, "points: given ", n, " points, wanted at least 2");
   DrawKey const key(rng.seed(), Purpose::data, rng.next_draw());
   auto const drawn = [&](auto const& point) {
@@ -177,3 +209,5 @@ inline Tensor<float> points(PointSet set, Index n, Rng& rng) {
 }
 
 }  // namespace stipple::data
+
+#endif

@@ -21,64 +21,17 @@ class Prefetcher {
   explicit Prefetcher(std::function<Item(std::int64_t)> make) : make_(std::move(make)) {}
   Prefetcher(const Prefetcher&) = delete;
   Prefetcher& operator=(const Prefetcher&) = delete;
-  ~Prefetcher() {
-    {
-      std::lock_guard const lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_all();
-    if (thread_.joinable()) thread_.join();
-  }
+  ~Prefetcher();
 
-  Item take(std::int64_t index) {
-    std::unique_lock lock(mutex_);
-    if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
-    if (wanted_ != index) order(index, lock);
-    changed_.wait(lock, [&] { return done_; });
-    auto const error = std::exchange(error_, nullptr);
-    auto item = std::exchange(item_, std::nullopt);
-    if (error) {
-      wanted_ = none;
-      std::rethrow_exception(error);
-    }
-    order(index + 1, lock);
-    return std::move(*item);
-  }
+  Item take(std::int64_t index);
 
  private:
   static constexpr std::int64_t none = -1;
 
   // Has item `index` made next, after the one that is being made.
-  void order(std::int64_t index, std::unique_lock<std::mutex>& lock) {
-    changed_.wait(lock, [&] { return done_ || wanted_ == none; });
-    item_.reset();
-    error_ = nullptr;
-    wanted_ = index;
-    done_ = false;
-    changed_.notify_all();
-  }
+  void order(std::int64_t index, std::unique_lock<std::mutex>& lock);
 
-  void work() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      changed_.wait(lock, [&] { return stopping_ || (wanted_ != none && !done_); });
-      if (stopping_) return;
-      auto const index = wanted_;
-      lock.unlock();
-      std::optional<Item> item;
-      std::exception_ptr error;
-      try {
-        item.emplace(make_(index));
-      } catch (...) {
-        error = std::current_exception();
-      }
-      lock.lock();
-      item_ = std::move(item);
-      error_ = error;
-      done_ = true;
-      changed_.notify_all();
-    }
-  }
+  void work();
 
   std::function<Item(std::int64_t)> make_;
   std::mutex mutex_;
@@ -89,5 +42,64 @@ class Prefetcher {
   std::exception_ptr error_;
   std::thread thread_;
 };
+
+template <class Item>
+Prefetcher<Item>::~Prefetcher() {
+  {
+    std::lock_guard const lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+template <class Item>
+Item Prefetcher<Item>::take(std::int64_t index) {
+  std::unique_lock lock(mutex_);
+  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+  if (wanted_ != index) order(index, lock);
+  changed_.wait(lock, [&] { return done_; });
+  auto const error = std::exchange(error_, nullptr);
+  auto item = std::exchange(item_, std::nullopt);
+  if (error) {
+    wanted_ = none;
+    std::rethrow_exception(error);
+  }
+  order(index + 1, lock);
+  return std::move(*item);
+}
+
+template <class Item>
+void Prefetcher<Item>::order(std::int64_t index, std::unique_lock<std::mutex>& lock) {
+  changed_.wait(lock, [&] { return done_ || wanted_ == none; });
+  item_.reset();
+  error_ = nullptr;
+  wanted_ = index;
+  done_ = false;
+  changed_.notify_all();
+}
+
+template <class Item>
+void Prefetcher<Item>::work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stopping_ || (wanted_ != none && !done_); });
+    if (stopping_) return;
+    auto const index = wanted_;
+    lock.unlock();
+    std::optional<Item> item;
+    std::exception_ptr error;
+    try {
+      item.emplace(make_(index));
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    item_ = std::move(item);
+    error_ = error;
+    done_ = true;
+    changed_.notify_all();
+  }
+}
 
 }  // namespace stipple

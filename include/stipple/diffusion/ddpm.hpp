@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include <stipple/autograd/loss.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/diffusion/denoiser.hpp>
 #include <stipple/diffusion/noise.hpp>
 #include <stipple/diffusion/process.hpp>
@@ -18,26 +19,11 @@ enum class Loss {
 };
 
 /// "l1", "l2" or "huber".
-inline Loss loss_by_name(std::string_view name) {
-  if (name == "l2") return Loss::l2;
-  if (name == "l1") return Loss::l1;
-  require(name == "huber", "loss: given '", name, "', wanted l1, l2 or huber");
-  return Loss::huber;
-}
+STIPPLE_INLINE Loss loss_by_name(std::string_view name);
 
 /// The mean of `kind` over all elements, in the accumulation type.
 template <Real T>
-auto prediction_loss(Loss kind, const Var<T>& prediction, const Tensor<accumulate_t<T>>& target) {
-  switch (kind) {
-    case Loss::l2:
-      return mse_loss(prediction, target);
-    case Loss::l1:
-      return l1_loss(prediction, target);
-    case Loss::huber:
-      break;
-  }
-  return smooth_l1_loss(prediction, target);
-}
+Var<accumulate_t<T>> prediction_loss(Loss kind, const Var<T>& prediction, const Tensor<accumulate_t<T>>& target);
 
 /// What a network is shown and what it should say: x_t and t (N), and the target of its prediction.
 template <Real T>
@@ -62,21 +48,7 @@ struct Ddpm {
   /// Draws one t uniform in [0, T) and one noise a sample of `x0` (N, ...), keyed by first_sample + i, and noises the
   /// data for a network of element type T.
   template <Real T>
-  NoisedBatch<T> noised(const Tensor<float>& x0, Rng& rng, std::uint64_t first_sample = 0) const {
-    require(x0.defined() && x0.rank() >= 1 && x0.size() > 0, "Ddpm: given data of shape ", x0.shape(),
-            ", wanted samples along the first axis");
-    auto const t = rng.integers({x0.dim(0)}, 0, schedule.num_train_timesteps(), Purpose::timestep, first_sample);
-    auto const noise = draw_normal(rng, x0.shape(), Purpose::noise, first_sample);
-    NoisedBatch<T> batch;
-    if constexpr (std::same_as<T, double>)
-      batch.x_t = ops::cast<T>(q_sample(schedule, x0, t, noise));
-    else
-      batch.x_t = q_sample<T>(schedule, x0, t, noise);
-    batch.t = Tensor<accumulate_t<T>>(t.shape());
-    for (Index i = 0; i < t.size(); ++i) batch.t.data()[i] = static_cast<accumulate_t<T>>(t.data()[i]);
-    batch.target = ops::cast<accumulate_t<T>>(prediction_target(schedule, options.prediction, x0, t, noise));
-    return batch;
-  }
+  NoisedBatch<T> noised(const Tensor<float>& x0, Rng& rng, std::uint64_t first_sample = 0) const;
 
   /// The loss of `net` on a batch. `conditions`, such as class labels (N), are passed to it after x_t and t.
   template <Real T, class Net, class... Conditions>
@@ -96,3 +68,54 @@ struct Ddpm {
 };
 
 }  // namespace stipple
+
+#if STIPPLE_DEFINES(diffusion)
+
+namespace stipple {
+
+STIPPLE_INLINE Loss loss_by_name(std::string_view name) {
+  if (name == "l2") return Loss::l2;
+  if (name == "l1") return Loss::l1;
+  require(name == "huber", "loss: given '", name, "', wanted l1, l2 or huber");
+  return Loss::huber;
+}
+
+template <Real T>
+Var<accumulate_t<T>> prediction_loss(Loss kind, const Var<T>& prediction, const Tensor<accumulate_t<T>>& target) {
+  switch (kind) {
+    case Loss::l2:
+      return mse_loss(prediction, target);
+    case Loss::l1:
+      return l1_loss(prediction, target);
+    case Loss::huber:
+      break;
+  }
+  return smooth_l1_loss(prediction, target);
+}
+
+template <Real T>
+NoisedBatch<T> Ddpm::noised(const Tensor<float>& x0, Rng& rng, std::uint64_t first_sample) const {
+  require(x0.defined() && x0.rank() >= 1 && x0.size() > 0, "Ddpm: given data of shape ", x0.shape(),
+          ", wanted samples along the first axis");
+  auto const t = rng.integers({x0.dim(0)}, 0, schedule.num_train_timesteps(), Purpose::timestep, first_sample);
+  auto const noise = draw_normal(rng, x0.shape(), Purpose::noise, first_sample);
+  NoisedBatch<T> batch;
+  if constexpr (std::same_as<T, double>)
+    batch.x_t = ops::cast<T>(q_sample(schedule, x0, t, noise));
+  else
+    batch.x_t = q_sample<T>(schedule, x0, t, noise);
+  batch.t = Tensor<accumulate_t<T>>(t.shape());
+  for (Index i = 0; i < t.size(); ++i) batch.t.data()[i] = static_cast<accumulate_t<T>>(t.data()[i]);
+  batch.target = ops::cast<accumulate_t<T>>(prediction_target(schedule, options.prediction, x0, t, noise));
+  return batch;
+}
+
+#define STIPPLE_INSTANCES(T)                                                                             \
+  template Var<accumulate_t<T>> prediction_loss<T>(Loss, const Var<T>&, const Tensor<accumulate_t<T>>&); \
+  template NoisedBatch<T> Ddpm::noised<T>(const Tensor<float>&, Rng&, std::uint64_t) const;
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple
+
+#endif

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <limits>
 
-#include <stipple/backend/cpu/diffusion_update.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/diffusion/denoiser.hpp>
 #include <stipple/tensor/rng.hpp>
 
@@ -33,38 +33,19 @@ namespace detail {
 
 /// Two tensors of the same shape, one after the other along the first axis.
 template <Element T>
-Tensor<T> stacked(const Tensor<T>& a, const Tensor<T>& b) {
-  Tensor<T> both(a.shape().with(0, 2 * a.dim(0)));
-  both.slice(0, a.dim(0)).copy_from(a);
-  both.slice(a.dim(0), 2 * a.dim(0)).copy_from(b);
-  return both;
-}
+Tensor<T> stacked(const Tensor<T>& a, const Tensor<T>& b);
+
+/// a x + b y, elementwise.
+template <Real S>
+Tensor<S> weighted_sum(double a, const Tensor<S>& x, double b, const Tensor<S>& y);
 
 // The standard deviation of n values, with n - 1 in the denominator.
 template <Real S>
-double standard_deviation(const S* values, Index n) {
-  double sum = 0, squares = 0;
-  for (Index i = 0; i < n; ++i) sum += static_cast<double>(values[i]);
-  double const mean = sum / static_cast<double>(n);
-  for (Index i = 0; i < n; ++i) squares += (static_cast<double>(values[i]) - mean) * (values[i] - mean);
-  return std::sqrt(squares / static_cast<double>(std::max<Index>(1, n - 1)));
-}
+double standard_deviation(const S* values, Index n);
 
 // Mixes `guided` with itself scaled to the standard deviation of `conditional`, sample by sample.
 template <Real S>
-void rescale_rows(Tensor<S>& guided, const Tensor<S>& conditional, double share) {
-  Index const row = guided.shape().count(1, guided.rank());
-  parallel_for(guided.dim(0), 1, [&](Index begin, Index end) {
-    for (Index n = begin; n < end; ++n) {
-      S* const values = guided.data() + n * row;
-      double const deviation = standard_deviation(values, row);
-      if (deviation == 0) continue;
-      double const wanted = standard_deviation(conditional.data() + n * row, row);
-      auto const factor = static_cast<S>(share * wanted / deviation + (1 - share));
-      for (Index i = 0; i < row; ++i) values[i] *= factor;
-    }
-  });
-}
+void rescale_rows(Tensor<S>& guided, const Tensor<S>& conditional, double share);
 
 }  // namespace detail
 
@@ -90,9 +71,7 @@ struct GuidedDenoiser {
     require(both.shape() == x.shape().with(0, 2 * n), "guided: the denoiser returned shape ", both.shape(),
             " for x of shape ", x.shape().with(0, 2 * n));
     Tensor<S> const without = both.slice(0, n), with = both.slice(n, 2 * n);
-    Tensor<S> result(x.shape());
-    cpu::UpdateWeights<S> const weights{.x = static_cast<S>(s), .prediction = static_cast<S>(1 - s), .extra = {}};
-    cpu::diffusion_update<S>(weights, with.data(), without.data(), {}, result.data(), nullptr, x.size());
+    Tensor<S> result = detail::weighted_sum(s, with, 1 - s, without);
     if (options.rescale > 0) detail::rescale_rows(result, with, options.rescale);
     return result;
   }
@@ -112,8 +91,74 @@ auto guided(F&& conditional, Tensor<std::int32_t> labels, const GuidanceOptions&
 }
 
 /// Labels for training with guidance: each becomes `null_label` with this probability, keyed by the sample.
-inline Tensor<std::int32_t> drop_labels(const Tensor<std::int32_t>& labels, double probability, std::int32_t null_label,
-                                        Rng& rng, std::uint64_t first_sample = 0) {
+STIPPLE_INLINE Tensor<std::int32_t> drop_labels(const Tensor<std::int32_t>& labels, double probability,
+                                                std::int32_t null_label, Rng& rng, std::uint64_t first_sample = 0);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(diffusion)
+
+#include <stipple/backend/cpu/diffusion_update.hpp>
+
+namespace stipple::detail {
+
+template <Element T>
+Tensor<T> stacked(const Tensor<T>& a, const Tensor<T>& b) {
+  Tensor<T> both(a.shape().with(0, 2 * a.dim(0)));
+  both.slice(0, a.dim(0)).copy_from(a);
+  both.slice(a.dim(0), 2 * a.dim(0)).copy_from(b);
+  return both;
+}
+
+template <Real S>
+Tensor<S> weighted_sum(double a, const Tensor<S>& x, double b, const Tensor<S>& y) {
+  Tensor<S> result(x.shape());
+  cpu::UpdateWeights<S> const weights{.x = static_cast<S>(a), .prediction = static_cast<S>(b), .extra = {}};
+  cpu::diffusion_update<S>(weights, x.data(), y.data(), {}, result.data(), nullptr, x.size());
+  return result;
+}
+
+template <Real S>
+double standard_deviation(const S* values, Index n) {
+  double sum = 0, squares = 0;
+  for (Index i = 0; i < n; ++i) sum += static_cast<double>(values[i]);
+  double const mean = sum / static_cast<double>(n);
+  for (Index i = 0; i < n; ++i) squares += (static_cast<double>(values[i]) - mean) * (values[i] - mean);
+  return std::sqrt(squares / static_cast<double>(std::max<Index>(1, n - 1)));
+}
+
+template <Real S>
+void rescale_rows(Tensor<S>& guided, const Tensor<S>& conditional, double share) {
+  Index const row = guided.shape().count(1, guided.rank());
+  parallel_for(guided.dim(0), 1, [&](Index begin, Index end) {
+    for (Index n = begin; n < end; ++n) {
+      S* const values = guided.data() + n * row;
+      double const deviation = standard_deviation(values, row);
+      if (deviation == 0) continue;
+      double const wanted = standard_deviation(conditional.data() + n * row, row);
+      auto const factor = static_cast<S>(share * wanted / deviation + (1 - share));
+      for (Index i = 0; i < row; ++i) values[i] *= factor;
+    }
+  });
+}
+
+#define STIPPLE_INSTANCES(T) template Tensor<T> stacked<T>(const Tensor<T>&, const Tensor<T>&);
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double) STIPPLE_INSTANCES(std::int32_t))
+#undef STIPPLE_INSTANCES
+
+#define STIPPLE_INSTANCES(S)                                                              \
+  template double standard_deviation<S>(const S*, Index);                                 \
+  template Tensor<S> weighted_sum<S>(double, const Tensor<S>&, double, const Tensor<S>&); \
+  template void rescale_rows<S>(Tensor<S>&, const Tensor<S>&, double);
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::detail
+
+namespace stipple {
+
+STIPPLE_INLINE Tensor<std::int32_t> drop_labels(const Tensor<std::int32_t>& labels, double probability,
+                                                std::int32_t null_label, Rng& rng, std::uint64_t first_sample) {
   require(labels.defined() && labels.rank() == 1 && probability >= 0 && probability <= 1,
           "drop_labels: given labels of shape ", labels.shape(), " and probability ", probability,
           ", wanted (N) and 0 to 1");
@@ -125,3 +170,5 @@ inline Tensor<std::int32_t> drop_labels(const Tensor<std::int32_t>& labels, doub
 }
 
 }  // namespace stipple
+
+#endif

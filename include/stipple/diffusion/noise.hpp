@@ -1,12 +1,23 @@
 // Noise of training and sampling.
 #pragma once
 
-#include <stipple/backend/cpu/normals.hpp>
+#include <stipple/core/compiled.hpp>
+#include <stipple/tensor/rng.hpp>
 
 namespace stipple {
 
 /// The same numbers as rng.normal(shape, purpose, first_sample), several times faster.
-inline Tensor<float> draw_normal(Rng& rng, const Shape& shape, Purpose purpose, std::uint64_t first_sample = 0) {
+STIPPLE_INLINE Tensor<float> draw_normal(Rng& rng, const Shape& shape, Purpose purpose, std::uint64_t first_sample = 0);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(diffusion)
+
+#include <stipple/backend/cpu/normals.hpp>
+
+namespace stipple {
+
+STIPPLE_INLINE Tensor<float> draw_normal(Rng& rng, const Shape& shape, Purpose purpose, std::uint64_t first_sample) {
   Tensor<float> out(shape);
   DrawKey const key(rng.seed(), purpose, rng.next_draw());
   cpu::fill_normals(key, first_sample, out.data(), detail::row_count(shape), detail::row_size(shape));
@@ -14,3 +25,5 @@ inline Tensor<float> draw_normal(Rng& rng, const Shape& shape, Purpose purpose, 
 }
 
 }  // namespace stipple
+
+#endif

@@ -4,7 +4,7 @@
 #include <concepts>
 #include <cstdint>
 
-#include <stipple/backend/cpu/diffusion_update.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/diffusion/schedule.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -27,27 +27,47 @@ struct LinearForm {
 };
 
 /// x_0 as a x_t + b prediction, where x_t = alpha x_0 + sigma epsilon. Throws for a predicted noise where alpha is 0.
-inline LinearForm x0_form(Prediction prediction, double alpha, double sigma) {
-  if (prediction == Prediction::x0) return {0, 1};
-  if (prediction == Prediction::v) return {alpha, -sigma};
-  require(alpha > 0, "prediction epsilon: nothing of the data is left at this timestep (abar = 0), wanted v or x0");
-  return {1 / alpha, -sigma / alpha};
-}
+STIPPLE_INLINE LinearForm x0_form(Prediction prediction, double alpha, double sigma);
 /// epsilon as a x_t + b prediction. Throws for a predicted x_0 where sigma is 0.
-inline LinearForm epsilon_form(Prediction prediction, double alpha, double sigma) {
-  if (prediction == Prediction::epsilon) return {0, 1};
-  if (prediction == Prediction::v) return {sigma, alpha};
-  require(sigma > 0, "prediction x0: there is no noise at this timestep");
-  return {1 / sigma, -alpha / sigma};
-}
+STIPPLE_INLINE LinearForm epsilon_form(Prediction prediction, double alpha, double sigma);
 /// What a network is trained to predict, as a x_0 + b epsilon.
-inline LinearForm target_form(Prediction prediction, double alpha, double sigma) {
-  if (prediction == Prediction::epsilon) return {0, 1};
-  if (prediction == Prediction::x0) return {1, 0};
-  return {-sigma, alpha};
-}
+STIPPLE_INLINE LinearForm target_form(Prediction prediction, double alpha, double sigma);
 
-namespace detail {
+/// x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise (Ho et al. 2020, eq. 4), one timestep t (N) a sample, as elements
+/// of type T. `x0` and `noise` are (N, ...).
+template <Real T = float, Real S>
+requires std::same_as<T, S> ||
+    (std::same_as<T, bf16>&& std::same_as<S, float>)Tensor<T> q_sample(const Schedule& schedule, const Tensor<S>& x0,
+                                                                       const Tensor<std::int32_t>& t,
+                                                                       const Tensor<S>& noise);
+
+/// What a network of this kind is to predict for q_sample(schedule, x0, t, noise).
+template <Real S>
+Tensor<S> prediction_target(const Schedule& schedule, Prediction prediction, const Tensor<S>& x0,
+                            const Tensor<std::int32_t>& t, const Tensor<S>& noise);
+
+/// v = sqrt(abar_t) noise - sqrt(1 - abar_t) x_0 (Salimans and Ho 2022, section 4).
+template <Real S>
+Tensor<S> velocity(const Schedule& schedule, const Tensor<S>& x0, const Tensor<std::int32_t>& t,
+                   const Tensor<S>& noise);
+
+/// The x_0 that a prediction at x_t implies.
+template <Real S>
+Tensor<S> predicted_x0(const Schedule& schedule, Prediction kind, const Tensor<S>& x_t, const Tensor<std::int32_t>& t,
+                       const Tensor<S>& prediction);
+
+/// The noise that a prediction at x_t implies.
+template <Real S>
+Tensor<S> predicted_epsilon(const Schedule& schedule, Prediction kind, const Tensor<S>& x_t,
+                            const Tensor<std::int32_t>& t, const Tensor<S>& prediction);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(diffusion)
+
+#include <stipple/backend/cpu/diffusion_update.hpp>
+
+namespace stipple::detail {
 
 // out[i] = a x[i] + b y[i], where `form(alpha, sigma)` gives a and b for the timestep of sample i.
 template <Real T, Real S, class Form>
@@ -73,21 +93,30 @@ Tensor<T> mix_samples(const char* name, const Schedule& schedule, const Tensor<S
   return out;
 }
 
-}  // namespace detail
+}  // namespace stipple::detail
 
-/// x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise (Ho et al. 2020, eq. 4), one timestep t (N) a sample, as elements
-/// of type T. `x0` and `noise` are (N, ...).
-template <Real T = float, Real S>
-requires std::same_as<T, S> ||
-    (std::same_as<T, bf16>&& std::same_as<S, float>)Tensor<T> q_sample(const Schedule& schedule, const Tensor<S>& x0,
-                                                                       const Tensor<std::int32_t>& t,
-                                                                       const Tensor<S>& noise) {
-  return detail::mix_samples<T>("q_sample", schedule, x0, t, noise, [](double alpha, double sigma) {
-    return LinearForm{alpha, sigma};
-  });
+namespace stipple {
+
+STIPPLE_INLINE LinearForm x0_form(Prediction prediction, double alpha, double sigma) {
+  if (prediction == Prediction::x0) return {0, 1};
+  if (prediction == Prediction::v) return {alpha, -sigma};
+  require(alpha > 0, "prediction epsilon: nothing of the data is left at this timestep (abar = 0), wanted v or x0");
+  return {1 / alpha, -sigma / alpha};
 }
 
-/// What a network of this kind is to predict for q_sample(schedule, x0, t, noise).
+STIPPLE_INLINE LinearForm epsilon_form(Prediction prediction, double alpha, double sigma) {
+  if (prediction == Prediction::epsilon) return {0, 1};
+  if (prediction == Prediction::v) return {sigma, alpha};
+  require(sigma > 0, "prediction x0: there is no noise at this timestep");
+  return {1 / sigma, -alpha / sigma};
+}
+
+STIPPLE_INLINE LinearForm target_form(Prediction prediction, double alpha, double sigma) {
+  if (prediction == Prediction::epsilon) return {0, 1};
+  if (prediction == Prediction::x0) return {1, 0};
+  return {-sigma, alpha};
+}
+
 template <Real S>
 Tensor<S> prediction_target(const Schedule& schedule, Prediction prediction, const Tensor<S>& x0,
                             const Tensor<std::int32_t>& t, const Tensor<S>& noise) {
@@ -97,14 +126,12 @@ Tensor<S> prediction_target(const Schedule& schedule, Prediction prediction, con
                                 [=](double alpha, double sigma) { return target_form(prediction, alpha, sigma); });
 }
 
-/// v = sqrt(abar_t) noise - sqrt(1 - abar_t) x_0 (Salimans and Ho 2022, section 4).
 template <Real S>
 Tensor<S> velocity(const Schedule& schedule, const Tensor<S>& x0, const Tensor<std::int32_t>& t,
                    const Tensor<S>& noise) {
   return prediction_target(schedule, Prediction::v, x0, t, noise);
 }
 
-/// The x_0 that a prediction at x_t implies.
 template <Real S>
 Tensor<S> predicted_x0(const Schedule& schedule, Prediction kind, const Tensor<S>& x_t, const Tensor<std::int32_t>& t,
                        const Tensor<S>& prediction) {
@@ -112,7 +139,6 @@ Tensor<S> predicted_x0(const Schedule& schedule, Prediction kind, const Tensor<S
                                 [=](double alpha, double sigma) { return x0_form(kind, alpha, sigma); });
 }
 
-/// The noise that a prediction at x_t implies.
 template <Real S>
 Tensor<S> predicted_epsilon(const Schedule& schedule, Prediction kind, const Tensor<S>& x_t,
                             const Tensor<std::int32_t>& t, const Tensor<S>& prediction) {
@@ -120,4 +146,32 @@ Tensor<S> predicted_epsilon(const Schedule& schedule, Prediction kind, const Ten
                                 [=](double alpha, double sigma) { return epsilon_form(kind, alpha, sigma); });
 }
 
+template <Real T, Real S>
+requires std::same_as<T, S> ||
+    (std::same_as<T, bf16>&& std::same_as<S, float>)Tensor<T> q_sample(const Schedule& schedule, const Tensor<S>& x0,
+                                                                       const Tensor<std::int32_t>& t,
+                                                                       const Tensor<S>& noise) {
+  return detail::mix_samples<T>("q_sample", schedule, x0, t, noise, [](double alpha, double sigma) {
+    return LinearForm{alpha, sigma};
+  });
+}
+
+#define STIPPLE_INSTANCES(T, S) \
+  template Tensor<T> q_sample<T, S>(const Schedule&, const Tensor<S>&, const Tensor<std::int32_t>&, const Tensor<S>&);
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float, float) STIPPLE_INSTANCES(double, double) STIPPLE_INSTANCES(bf16, float))
+#undef STIPPLE_INSTANCES
+
+#define STIPPLE_INSTANCES(S)                                                                                          \
+  template Tensor<S> prediction_target<S>(const Schedule&, Prediction, const Tensor<S>&, const Tensor<std::int32_t>&, \
+                                          const Tensor<S>&);                                                          \
+  template Tensor<S> velocity<S>(const Schedule&, const Tensor<S>&, const Tensor<std::int32_t>&, const Tensor<S>&);   \
+  template Tensor<S> predicted_x0<S>(const Schedule&, Prediction, const Tensor<S>&, const Tensor<std::int32_t>&,      \
+                                     const Tensor<S>&);                                                               \
+  template Tensor<S> predicted_epsilon<S>(const Schedule&, Prediction, const Tensor<S>&, const Tensor<std::int32_t>&, \
+                                          const Tensor<S>&);
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

@@ -1,14 +1,11 @@
 // Checkpoints: everything that a training run needs to go on as if it had never stopped, in one safetensors file.
 #pragma once
 
-#include <array>
-#include <bit>
-#include <charconv>
-#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/io/weights.hpp>
 #include <stipple/tensor/rng.hpp>
 
@@ -25,7 +22,31 @@ struct TrainingState {
   Json configuration = Json::object();
 };
 
-namespace detail {
+/// Writes weights, average, moments, buffers and `state`, replacing the file at once. The bytes depend on these values
+/// alone. Tensors are stored as the arenas hold them, so nothing is copied; `save_weights` writes what other software
+/// reads.
+template <Real T, Device D>
+void save_checkpoint(const FilePath& path, const ModelState<T, D>& model, const TrainingState& state);
+
+/// What `save_checkpoint` saved besides the model. Throws Error if the file cannot be read or is no checkpoint.
+STIPPLE_IO_INLINE TrainingState read_training_state(const FilePath& path);
+
+/// Makes the model what `save_checkpoint` saved and returns the rest. With a `configuration` (not null) it must equal
+/// the saved one. Throws Error, and leaves the model as it was, if the file cannot be read, is damaged, or is of
+/// another network or configuration; the message names the first difference.
+template <Real T, Device D>
+TrainingState load_checkpoint(const FilePath& path, ModelState<T, D>& model, const Json& configuration = {});
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES_IO(io)
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cmath>
+
+namespace stipple::detail {
 
 inline constexpr std::int64_t checkpoint_version = 1;
 
@@ -64,10 +85,8 @@ void for_each_checkpoint_tensor(AnyModel& model, const F& f) {
   if (model.has_ema()) arena("ema.", std::as_const(model).ema_state().weights);
   auto const& moments = model.optimizer_state().moments;
   for (std::size_t k = 0; k < moments.size(); ++k) arena("moments." + std::to_string(k) + ".", moments[k]);
-  for_each_leaf(model, [&]<class Leaf>(const std::string& name, Leaf& leaf) {
-    if constexpr (!requires { leaf.var; })
-      f("buffers." + name, Tensor<typename Leaf::element, typename AnyModel::device>(leaf.value));
-  });
+  for (auto const& buffer : model.buffers())
+    std::visit([&](auto const& value) { f("buffers." + buffer.name, value); }, buffer.value);
 }
 
 inline Json state_to_json(const TrainingState& state) {
@@ -135,37 +154,6 @@ inline void compare_configurations(const Json& given, const Json& wanted, const 
   for (auto const& field : given.items()) compare(field.key());
 }
 
-}  // namespace detail
-
-/// Writes weights, average, moments, buffers and `state`, replacing the file at once. The bytes depend on these values
-/// alone. Tensors are stored as the arenas hold them, so nothing is copied; `save_weights` writes what other software
-/// reads.
-template <class Net>
-void save_checkpoint(const FilePath& path, const Model<Net>& model, const TrainingState& state) {
-  auto json = detail::state_to_json(state);
-  auto const& optimizer = model.optimizer_state();
-  json["optimizer"] =
-      Json::object({{"kind", optimizer.kind}, {"steps", optimizer.steps}, {"moments", optimizer.moments.size()}});
-  if (model.has_ema()) {
-    auto const& ema = model.ema_state();
-    json["ema"] =
-        Json::object({{"decay", ema.settings.decay}, {"warmup", ema.settings.warmup}, {"updates", ema.updates}});
-  }
-  SafetensorsWriter writer;
-  detail::Checksum checksum;
-  auto const text = dump_json(json);
-  writer.metadata("stipple_checkpoint", text);
-  checksum.add(text);
-  detail::for_each_checkpoint_tensor(model, [&](const std::string& name, const auto& tensor) {
-    writer.add(name, tensor);
-    checksum.add(std::as_bytes(tensor.span()));
-  });
-  writer.metadata("checksum", checksum.text());
-  writer.write(path);
-}
-
-namespace detail {
-
 // A checkpoint file whose content has been read and checked as far as that is possible without a model.
 class CheckpointFile {
  public:
@@ -198,8 +186,8 @@ class CheckpointFile {
   const TrainingState& state() const { return state_; }
 
   /// Compares with a model and a configuration.
-  template <class Net>
-  void check(const Model<Net>& model, const Json& configuration) const {
+  template <Real T, Device D>
+  void check(const ModelState<T, D>& model, const Json& configuration) const {
     WeightCheck names(file_);
     Checksum checksum;
     checksum.add(file_.metadata().at("stipple_checkpoint"));
@@ -208,15 +196,15 @@ class CheckpointFile {
     };
     auto const arena = [&](const std::string& prefix) {
       for (auto const& parameter : model.parameters())
-        want(prefix + parameter.name, parameter.shape, file_dtype<typename Model<Net>::master>());
+        want(prefix + parameter.name, parameter.shape, file_dtype<accumulate_t<T>>());
     };
     arena("weights.");
     if (has_ema_) arena("ema.");
     for (std::int64_t k = 0; k < moments_; ++k) arena("moments." + std::to_string(k) + ".");
-    for_each_leaf(model, [&]<class Leaf>(const std::string& name, const Leaf& leaf) {
-      if constexpr (!requires { leaf.var; })
-        want("buffers." + name, leaf.value.shape(), file_dtype<typename Leaf::element>());
-    });
+    for (auto const& buffer : model.buffers())
+      std::visit(
+          [&]<class U>(const Tensor<U>& value) { want("buffers." + buffer.name, value.shape(), file_dtype<U>()); },
+          buffer.value);
     names.finish("load_checkpoint", true);
     auto const sum = file_.metadata().find("checksum");
     require(sum != file_.metadata().end() && sum->second == checksum.text(), "load_checkpoint: ", quoted(file_.path()),
@@ -229,8 +217,8 @@ class CheckpointFile {
     }
   }
 
-  template <class Net>
-  void copy_to(Model<Net>& model) const {
+  template <Real T, Device D>
+  void copy_to(ModelState<T, D>& model) const {
     if (has_ema_) {
       if (!model.has_ema()) model.track_ema(ema_);
       model.ema_state().settings = ema_;
@@ -242,7 +230,7 @@ class CheckpointFile {
     auto const& held = model.optimizer_state();
     if (held.kind != kind_ || held.moments.size() != moments) model.reset_optimizer();
     if (!kind_.empty()) model.optimizer_state(kind_, moments).steps = optimizer_steps_;
-    for_each_checkpoint_tensor(model, [&]<class T>(const std::string& name, Tensor<T> tensor) {
+    for_each_checkpoint_tensor(model, [&]<class U>(const std::string& name, Tensor<U> tensor) {
       auto const bytes = file_.raw(name);
       std::memcpy(static_cast<void*>(tensor.data()), bytes.data(), bytes.size());
     });
@@ -258,20 +246,52 @@ class CheckpointFile {
   Ema ema_;
 };
 
-}  // namespace detail
+}  // namespace stipple::detail
 
-/// What `save_checkpoint` saved besides the model. Throws Error if the file cannot be read or is no checkpoint.
-inline TrainingState read_training_state(const FilePath& path) { return detail::CheckpointFile(path).state(); }
+namespace stipple {
 
-/// Makes the model what `save_checkpoint` saved and returns the rest. With a `configuration` (not null) it must equal
-/// the saved one. Throws Error, and leaves the model as it was, if the file cannot be read, is damaged, or is of
-/// another network or configuration; the message names the first difference.
-template <class Net>
-TrainingState load_checkpoint(const FilePath& path, Model<Net>& model, const Json& configuration = {}) {
+STIPPLE_IO_INLINE TrainingState read_training_state(const FilePath& path) {
+  return detail::CheckpointFile(path).state();
+}
+
+template <Real T, Device D>
+void save_checkpoint(const FilePath& path, const ModelState<T, D>& model, const TrainingState& state) {
+  auto json = detail::state_to_json(state);
+  auto const& optimizer = model.optimizer_state();
+  json["optimizer"] =
+      Json::object({{"kind", optimizer.kind}, {"steps", optimizer.steps}, {"moments", optimizer.moments.size()}});
+  if (model.has_ema()) {
+    auto const& ema = model.ema_state();
+    json["ema"] =
+        Json::object({{"decay", ema.settings.decay}, {"warmup", ema.settings.warmup}, {"updates", ema.updates}});
+  }
+  SafetensorsWriter writer;
+  detail::Checksum checksum;
+  auto const text = dump_json(json);
+  writer.metadata("stipple_checkpoint", text);
+  checksum.add(text);
+  detail::for_each_checkpoint_tensor(model, [&](const std::string& name, const auto& tensor) {
+    writer.add(name, tensor);
+    checksum.add(std::as_bytes(tensor.span()));
+  });
+  writer.metadata("checksum", checksum.text());
+  writer.write(path);
+}
+
+template <Real T, Device D>
+TrainingState load_checkpoint(const FilePath& path, ModelState<T, D>& model, const Json& configuration) {
   detail::CheckpointFile const file(path);
   file.check(model, configuration);
   file.copy_to(model);
   return file.state();
 }
 
+#define STIPPLE_INSTANCES(T)                                                                       \
+  template void save_checkpoint(const FilePath&, const ModelState<T, Cpu>&, const TrainingState&); \
+  template TrainingState load_checkpoint(const FilePath&, ModelState<T, Cpu>&, const Json&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

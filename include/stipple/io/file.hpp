@@ -1,24 +1,20 @@
 // Files as bytes: atomic writing, whole reading, read-only mapping (POSIX).
 #pragma once
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <concepts>
 #include <cstddef>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/core/error.hpp>
 
 namespace stipple {
@@ -28,11 +24,9 @@ using FilePath = std::filesystem::path;
 namespace detail {
 
 /// What the system says about the last failed call.
-inline std::string system_message(int error_number = errno) {
-  return std::error_code(error_number, std::generic_category()).message();
-}
+STIPPLE_IO_INLINE std::string system_message(int error_number = errno);
 
-inline std::string quoted(const FilePath& path) { return "'" + path.string() + "'"; }
+STIPPLE_IO_INLINE std::string quoted(const FilePath& path);
 
 /// An open file, closed with the object.
 class FileDescriptor {
@@ -40,13 +34,8 @@ class FileDescriptor {
   FileDescriptor() = default;
   explicit FileDescriptor(int number) : number_(number) {}
   FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  ~FileDescriptor() {
-    if (number_ >= 0) close(number_);
-  }
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept;
+  ~FileDescriptor();
   bool is_open() const { return number_ >= 0; }
   int get() const { return number_; }
 
@@ -54,25 +43,10 @@ class FileDescriptor {
   int number_ = -1;
 };
 
-inline FileDescriptor open_for_reading(const FilePath& path) {
-  FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  require(file.is_open(), "read: cannot open ", quoted(path), ": ", system_message());
-  struct stat status {};
-  require(fstat(file.get(), &status) == 0, "read: ", quoted(path), ": ", system_message());
-  require(!S_ISDIR(status.st_mode), "read: given the folder ", quoted(path), ", wanted a file");
-  return file;
-}
+STIPPLE_IO_INLINE FileDescriptor open_for_reading(const FilePath& path);
 
 /// Writes all of `bytes`; `path` is for the message.
-inline void write_all(int file, std::string_view bytes, const FilePath& path) {
-  constexpr std::size_t most = std::size_t{1} << 30;  // Linux writes at most 2 GiB a call
-  while (!bytes.empty()) {
-    ssize_t const written = write(file, bytes.data(), std::min(bytes.size(), most));
-    if (written < 0 && errno == EINTR) continue;
-    require(written >= 0, "write: cannot write ", quoted(path), ": ", system_message());
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
+STIPPLE_IO_INLINE void write_all(int file, std::string_view bytes, const FilePath& path);
 
 }  // namespace detail
 
@@ -80,17 +54,54 @@ inline void write_all(int file, std::string_view bytes, const FilePath& path) {
 class FileWriter {
  public:
   FileWriter(int file, const FilePath& path) : file_(file), path_(path) {}
-  void write(std::string_view bytes) { detail::write_all(file_, bytes, path_); }
-  void write(std::span<const std::byte> bytes) {
-    write(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-  }
+  void write(std::string_view bytes);
+  void write(std::span<const std::byte> bytes);
 
  private:
   int file_;
   const FilePath& path_;
 };
 
-namespace detail {
+/// Replaces the file at `path` by what `body(writer)` writes, all at once: readers see the old file or the new one,
+/// and so does a machine that lost power. If anything fails (also inside `body`) the old file stays untouched.
+/// Throws Error when the folder does not exist, may not be written or the disk is full.
+STIPPLE_IO_INLINE void write_atomically(const FilePath& path, const std::function<void(FileWriter&)>& body);
+
+/// Replaces the file at `path` by `bytes`, all at once.
+STIPPLE_IO_INLINE void write_atomically(const FilePath& path, std::string_view bytes);
+
+/// The whole content of a file. Throws Error if it cannot be read.
+STIPPLE_IO_INLINE std::string read_file(const FilePath& path);
+
+/// A file mapped read-only into memory: pages are read when they are first touched. The file may be replaced
+/// meanwhile (as `write_atomically` does) but must not be shortened in place.
+class MappedFile {
+ public:
+  /// Throws Error if the file cannot be read or is not a regular one.
+  explicit MappedFile(const FilePath& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  std::size_t size() const { return size_; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES_IO(io)
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <algorithm>
+
+namespace stipple::detail {
 
 /// The file that takes the target's place on `commit`, and vanishes without it. It lies beside the target under a
 /// fixed name, so that what a killed process left is taken over by the next one; a lock keeps two writers apart.
@@ -160,26 +171,95 @@ class ReplacementFile {
   bool committed_ = false;
 };
 
-}  // namespace detail
+STIPPLE_IO_INLINE FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
+  std::swap(number_, other.number_);
+  return *this;
+}
 
-/// Replaces the file at `path` by what `body(writer)` writes, all at once: readers see the old file or the new one,
-/// and so does a machine that lost power. If anything fails (also inside `body`) the old file stays untouched.
-/// Throws Error when the folder does not exist, may not be written or the disk is full.
-template <std::invocable<FileWriter&> F>
-void write_atomically(const FilePath& path, const F& body) {
+STIPPLE_IO_INLINE FileDescriptor::~FileDescriptor() {
+  if (number_ >= 0) close(number_);
+}
+
+}  // namespace stipple::detail
+
+namespace stipple {
+
+STIPPLE_IO_INLINE void FileWriter::write(std::string_view bytes) { detail::write_all(file_, bytes, path_); }
+
+STIPPLE_IO_INLINE void FileWriter::write(std::span<const std::byte> bytes) {
+  write(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+}
+
+STIPPLE_IO_INLINE MappedFile::MappedFile(const FilePath& path) {
+  auto const file = detail::open_for_reading(path);
+  struct stat status {};
+  require(fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode), "read: given ", detail::quoted(path),
+          ", wanted a regular file");
+  size_ = static_cast<std::size_t>(status.st_size);
+  if (size_ == 0) return;
+  void* const address = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  require(address != MAP_FAILED, "read: cannot map ", detail::quoted(path), ": ", detail::system_message());
+  data_ = static_cast<const std::byte*>(address);
+}
+
+STIPPLE_IO_INLINE MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+STIPPLE_IO_INLINE MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+STIPPLE_IO_INLINE MappedFile::~MappedFile() {
+  if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+}
+
+}  // namespace stipple
+
+namespace stipple::detail {
+
+STIPPLE_IO_INLINE std::string system_message(int error_number) {
+  return std::error_code(error_number, std::generic_category()).message();
+}
+
+STIPPLE_IO_INLINE std::string quoted(const FilePath& path) { return "'" + path.string() + "'"; }
+
+STIPPLE_IO_INLINE FileDescriptor open_for_reading(const FilePath& path) {
+  FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  require(file.is_open(), "read: cannot open ", quoted(path), ": ", system_message());
+  struct stat status {};
+  require(fstat(file.get(), &status) == 0, "read: ", quoted(path), ": ", system_message());
+  require(!S_ISDIR(status.st_mode), "read: given the folder ", quoted(path), ", wanted a file");
+  return file;
+}
+
+STIPPLE_IO_INLINE void write_all(int file, std::string_view bytes, const FilePath& path) {
+  constexpr std::size_t most = std::size_t{1} << 30;  // Linux writes at most 2 GiB a call
+  while (!bytes.empty()) {
+    ssize_t const written = write(file, bytes.data(), std::min(bytes.size(), most));
+    if (written < 0 && errno == EINTR) continue;
+    require(written >= 0, "write: cannot write ", quoted(path), ": ", system_message());
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace stipple::detail
+
+namespace stipple {
+
+STIPPLE_IO_INLINE void write_atomically(const FilePath& path, const std::function<void(FileWriter&)>& body) {
   detail::ReplacementFile file(path);
   FileWriter writer = file.writer();
   body(writer);
   file.commit();
 }
 
-/// Replaces the file at `path` by `bytes`, all at once.
-inline void write_atomically(const FilePath& path, std::string_view bytes) {
-  write_atomically(path, [&](FileWriter& writer) { writer.write(bytes); });
+STIPPLE_IO_INLINE void write_atomically(const FilePath& path, std::string_view bytes) {
+  write_atomically(path, [&](FileWriter& file) { file.write(bytes); });
 }
 
-/// The whole content of a file. Throws Error if it cannot be read.
-inline std::string read_file(const FilePath& path) {
+STIPPLE_IO_INLINE std::string read_file(const FilePath& path) {
   auto const file = detail::open_for_reading(path);
   struct stat status {};
   fstat(file.get(), &status);
@@ -199,39 +279,6 @@ inline std::string read_file(const FilePath& path) {
   return bytes;
 }
 
-/// A file mapped read-only into memory: pages are read when they are first touched. The file may be replaced
-/// meanwhile (as `write_atomically` does) but must not be shortened in place.
-class MappedFile {
- public:
-  /// Throws Error if the file cannot be read or is not a regular one.
-  explicit MappedFile(const FilePath& path) {
-    auto const file = detail::open_for_reading(path);
-    struct stat status {};
-    require(fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode), "read: given ", detail::quoted(path),
-            ", wanted a regular file");
-    size_ = static_cast<std::size_t>(status.st_size);
-    if (size_ == 0) return;
-    void* const address = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
-    require(address != MAP_FAILED, "read: cannot map ", detail::quoted(path), ": ", detail::system_message());
-    data_ = static_cast<const std::byte*>(address);
-  }
-  MappedFile(MappedFile&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-  MappedFile& operator=(MappedFile&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
-  ~MappedFile() {
-    if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
-  }
-
-  std::span<const std::byte> bytes() const { return {data_, size_}; }
-  std::size_t size() const { return size_; }
-
- private:
-  const std::byte* data_ = nullptr;
-  std::size_t size_ = 0;
-};
-
 }  // namespace stipple
+
+#endif

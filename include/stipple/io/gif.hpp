@@ -1,13 +1,10 @@
 // Animations as GIF files, by giflib.
 #pragma once
 
-#include <gif_lib.h>
-
-#include <array>
-#include <bit>
 #include <string>
 #include <vector>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/io/file.hpp>
 #include <stipple/io/palette.hpp>
 #include <stipple/tensor/tensor.hpp>
@@ -20,7 +17,20 @@ struct GifOptions {
   bool loop = true;          ///< for ever
 };
 
-namespace detail {
+/// Replaces the file at `path` by an animation of `frames`, each (H, W, 1) gray or (H, W, 3) colour. Gray is exact;
+/// colour is exact up to 256 colours in all frames together. See `write_atomically`.
+STIPPLE_IO_INLINE void write_gif(const FilePath& path, const std::vector<Tensor<std::uint8_t>>& frames,
+                                 const GifOptions& options = {});
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES_IO(io)
+
+#include <gif_lib.h>
+#include <array>
+#include <bit>
+
+namespace stipple::detail {
 
 /// A GIF that is being encoded into memory.
 class GifEncoder {
@@ -93,12 +103,12 @@ class GifEncoder {
   int error_ = 0;
 };
 
-}  // namespace detail
+}  // namespace stipple::detail
 
-/// Replaces the file at `path` by an animation of `frames`, each (H, W, 1) gray or (H, W, 3) colour. Gray is exact;
-/// colour is exact up to 256 colours in all frames together. See `write_atomically`.
-inline void write_gif(const FilePath& path, const std::vector<Tensor<std::uint8_t>>& frames,
-                      const GifOptions& options = {}) {
+namespace stipple {
+
+STIPPLE_IO_INLINE void write_gif(const FilePath& path, const std::vector<Tensor<std::uint8_t>>& frames,
+                                 const GifOptions& options) {
   constexpr int longest_delay = 655350;  // 16 bits of 10 ms
   require(!frames.empty(), "write_gif: given no frames");
   require(options.delay_ms >= 0 && options.delay_ms <= longest_delay && options.last_delay_ms >= 0 &&
@@ -128,3 +138,5 @@ inline void write_gif(const FilePath& path, const std::vector<Tensor<std::uint8_
 }
 
 }  // namespace stipple
+
+#endif

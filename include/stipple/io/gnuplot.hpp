@@ -1,52 +1,42 @@
 // Runs gnuplot (https://gnuplot.info): a script in, the bytes of a picture out.
 #pragma once
 
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-
-#include <array>
-#include <charconv>
-#include <cmath>
-#include <cstdio>
-#include <memory>
 #include <string>
 #include <string_view>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/io/file.hpp>
-
-extern char** environ;
 
 namespace stipple {
 
 /// A string of gnuplot that stands for exactly this text. All ASCII characters but letters and spaces are written as
 /// octal escapes, so that nothing in it can be interpreted; digits too, because gnuplot would take one that follows an
 /// escape for a part of it. Control characters become spaces.
-inline std::string gnuplot_string(std::string_view text) {
-  std::string result = "\"";
-  for (char c : text) {
-    auto const byte = static_cast<unsigned char>(c);
-    bool const plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || byte >= 0x80;
-    if (plain) {
-      result += c;
-    } else if (byte <= 0x20 || byte == 0x7f) {
-      result += ' ';
-    } else {
-      result += {'\\', static_cast<char>('0' + (byte >> 6)), static_cast<char>('0' + (byte >> 3 & 7)),
-                 static_cast<char>('0' + (byte & 7))};
-    }
-  }
-  return result + "\"";
-}
+STIPPLE_IO_INLINE std::string gnuplot_string(std::string_view text);
 
 /// A number of gnuplot; what is not finite is a missing value.
-inline std::string gnuplot_number(double value) {
-  if (!std::isfinite(value)) return "NaN";
-  std::array<char, 32> buffer;
-  return {buffer.data(), std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr};
-}
+STIPPLE_IO_INLINE std::string gnuplot_number(double value);
 
-namespace detail {
+/// The PNG that gnuplot makes of `script`, in `width` x `height` pixels. Texts appear as they are written
+/// (noenhanced). Throws Error if gnuplot is missing or reports a mistake.
+STIPPLE_IO_INLINE std::string run_gnuplot(std::string_view script, int width, int height);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES_IO(io)
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+
+extern char** environ;
+
+namespace stipple::detail {
 
 /// An unnamed file that vanishes when it is closed; the child process inherits it.
 class ScratchFile {
@@ -74,6 +64,37 @@ class ScratchFile {
  private:
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream_;
 };
+
+}  // namespace stipple::detail
+
+namespace stipple {
+
+STIPPLE_IO_INLINE std::string gnuplot_string(std::string_view text) {
+  std::string result = "\"";
+  for (char c : text) {
+    auto const byte = static_cast<unsigned char>(c);
+    bool const plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || byte >= 0x80;
+    if (plain) {
+      result += c;
+    } else if (byte <= 0x20 || byte == 0x7f) {
+      result += ' ';
+    } else {
+      result += {'\\', static_cast<char>('0' + (byte >> 6)), static_cast<char>('0' + (byte >> 3 & 7)),
+                 static_cast<char>('0' + (byte & 7))};
+    }
+  }
+  return result + "\"";
+}
+
+STIPPLE_IO_INLINE std::string gnuplot_number(double value) {
+  if (!std::isfinite(value)) return "NaN";
+  std::array<char, 32> buffer;
+  return {buffer.data(), std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr};
+}
+
+}  // namespace stipple
+
+namespace stipple::detail {
 
 /// Starts gnuplot on these files and waits for its end; returns its exit status, or -1 if a signal ended it.
 inline int run_gnuplot_process(const ScratchFile& input, const ScratchFile& output, const ScratchFile& errors) {
@@ -107,11 +128,11 @@ inline int run_gnuplot_process(const ScratchFile& input, const ScratchFile& outp
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-}  // namespace detail
+}  // namespace stipple::detail
 
-/// The PNG that gnuplot makes of `script`, in `width` x `height` pixels. Texts appear as they are written
-/// (noenhanced). Throws Error if gnuplot is missing or reports a mistake.
-inline std::string run_gnuplot(std::string_view script, int width, int height) {
+namespace stipple {
+
+STIPPLE_IO_INLINE std::string run_gnuplot(std::string_view script, int width, int height) {
   require(width >= 100 && height >= 100 && width <= 20000 && height <= 20000, "plot: given ", width, " x ", height,
           " pixels, wanted 100 to 20000");
   detail::ScratchFile const input, output, errors;
@@ -125,3 +146,5 @@ inline std::string run_gnuplot(std::string_view script, int width, int height) {
 }
 
 }  // namespace stipple
+
+#endif

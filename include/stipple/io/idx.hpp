@@ -3,20 +3,38 @@
 // Two zero bytes, element type, rank, the extents as big-endian 32-bit integers, then the elements.
 #pragma once
 
-#include <zlib.h>
-
-#include <algorithm>
-#include <array>
-#include <span>
 #include <string>
 #include <string_view>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/io/file.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
 
-namespace detail {
+/// All elements of an IDX file of unsigned bytes, in the file's shape. Throws Error if the file cannot be read, is of
+/// another type, or has fewer or more elements than its shape says.
+STIPPLE_IO_INLINE Tensor<std::uint8_t> read_idx(const FilePath& path);
+
+/// Gray images: (N, H, W, 1).
+STIPPLE_IO_INLINE Tensor<std::uint8_t> read_idx_images(const FilePath& path);
+
+/// Class labels: (N).
+STIPPLE_IO_INLINE Tensor<std::int32_t> read_idx_labels(const FilePath& path);
+
+/// The file `stem` or `stem`.gz in `folder`, for example stem "train-images-idx3-ubyte".
+STIPPLE_IO_INLINE FilePath find_idx(const FilePath& folder, std::string_view stem);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES_IO(io)
+
+#include <zlib.h>
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace stipple::detail {
 
 /// Reads bytes in order from a file that may be compressed by gzip.
 class IdxSource {
@@ -85,11 +103,11 @@ class IdxSource {
   bool compressed_ = false, ended_ = false;
 };
 
-}  // namespace detail
+}  // namespace stipple::detail
 
-/// All elements of an IDX file of unsigned bytes, in the file's shape. Throws Error if the file cannot be read, is of
-/// another type, or has fewer or more elements than its shape says.
-inline Tensor<std::uint8_t> read_idx(const FilePath& path) {
+namespace stipple {
+
+STIPPLE_IO_INLINE Tensor<std::uint8_t> read_idx(const FilePath& path) {
   detail::IdxSource source(path);
   std::array<std::uint8_t, 4> word;
   source.check(source.read(word) == 4 && word[0] == 0 && word[1] == 0, "the file does not start as an IDX file does");
@@ -115,16 +133,14 @@ inline Tensor<std::uint8_t> read_idx(const FilePath& path) {
   return result;
 }
 
-/// Gray images: (N, H, W, 1).
-inline Tensor<std::uint8_t> read_idx_images(const FilePath& path) {
+STIPPLE_IO_INLINE Tensor<std::uint8_t> read_idx_images(const FilePath& path) {
   auto const images = read_idx(path);
   require(images.rank() == 3, "idx: ", detail::quoted(path), ": given shape ", images.shape(),
           ", wanted images (N, H, W)");
   return images.reshape({images.dim(0), images.dim(1), images.dim(2), 1});
 }
 
-/// Class labels: (N).
-inline Tensor<std::int32_t> read_idx_labels(const FilePath& path) {
+STIPPLE_IO_INLINE Tensor<std::int32_t> read_idx_labels(const FilePath& path) {
   auto const bytes = read_idx(path);
   require(bytes.rank() == 1, "idx: ", detail::quoted(path), ": given shape ", bytes.shape(), ", wanted labels (N)");
   Tensor<std::int32_t> labels(bytes.shape());
@@ -132,8 +148,7 @@ inline Tensor<std::int32_t> read_idx_labels(const FilePath& path) {
   return labels;
 }
 
-/// The file `stem` or `stem`.gz in `folder`, for example stem "train-images-idx3-ubyte".
-inline FilePath find_idx(const FilePath& folder, std::string_view stem) {
+STIPPLE_IO_INLINE FilePath find_idx(const FilePath& folder, std::string_view stem) {
   std::error_code error;
   for (std::string_view const ending : {"", ".gz"}) {
     auto const path = folder / (std::string(stem) + std::string(ending));
@@ -143,3 +158,5 @@ inline FilePath find_idx(const FilePath& folder, std::string_view stem) {
 }
 
 }  // namespace stipple
+
+#endif

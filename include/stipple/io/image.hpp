@@ -6,6 +6,42 @@
 #include <limits>
 #include <string>
 
+#include <stipple/core/compiled.hpp>
+#include <stipple/io/file.hpp>
+#include <stipple/tensor/tensor.hpp>
+
+namespace stipple {
+
+/// Pixels of images in [-1, 1]: round(clamp(x / 2 + 0.5, 0, 1) * 255), halves to even, as in the courses and in
+/// NumPy. Any shape. Throws Error for NaN.
+template <Real T>
+Tensor<std::uint8_t> to_uint8(const Tensor<T>& images);
+
+/// Replaces the file at `path` by a PNG of `image`, (H, W, 1) gray or (H, W, 3) colour; see `write_atomically`.
+STIPPLE_IO_INLINE void write_png(const FilePath& path, const Tensor<std::uint8_t>& image);
+
+/// How images are laid out side by side.
+struct GridOptions {
+  Index columns = 0;  ///< 0 for about as many columns as rows
+  Index padding = 2;  ///< pixels around and between the images
+  Index scale = 1;    ///< every pixel becomes scale x scale pixels
+  std::uint8_t background = 0;
+};
+
+/// One image with all of `images` (N, H, W, C), row by row.
+STIPPLE_IO_INLINE Tensor<std::uint8_t> make_grid(const Tensor<std::uint8_t>& images, const GridOptions& options = {});
+
+/// Replaces the file at `path` by a PNG of `images` (N, H, W, 1 or 3) in a grid.
+STIPPLE_IO_INLINE void write_grid(const FilePath& path, const Tensor<std::uint8_t>& images,
+                                  const GridOptions& options = {});
+/// The same for images in [-1, 1].
+template <Real T>
+void write_grid(const FilePath& path, const Tensor<T>& images, const GridOptions& options = {});
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES_IO(io)
+
 #define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #pragma GCC diagnostic push
@@ -18,13 +54,8 @@
 #endif
 #pragma GCC diagnostic pop
 
-#include <stipple/io/file.hpp>
-#include <stipple/tensor/tensor.hpp>
-
 namespace stipple {
 
-/// Pixels of images in [-1, 1]: round(clamp(x / 2 + 0.5, 0, 1) * 255), halves to even, as in the courses and in
-/// NumPy. Any shape. Throws Error for NaN.
 template <Real T>
 Tensor<std::uint8_t> to_uint8(const Tensor<T>& images) {
   using Wide = accumulate_t<T>;
@@ -38,8 +69,7 @@ Tensor<std::uint8_t> to_uint8(const Tensor<T>& images) {
   return pixels;
 }
 
-/// Replaces the file at `path` by a PNG of `image`, (H, W, 1) gray or (H, W, 3) colour; see `write_atomically`.
-inline void write_png(const FilePath& path, const Tensor<std::uint8_t>& image) {
+STIPPLE_IO_INLINE void write_png(const FilePath& path, const Tensor<std::uint8_t>& image) {
   require(image.rank() == 3 && image.size() > 0 && (image.dim(2) == 1 || image.dim(2) == 3), "write_png: given shape ",
           image.shape(), ", wanted (H, W, 1) or (H, W, 3)");
   constexpr Index most = std::numeric_limits<int>::max() / 4;  // the encoder counts bytes in int
@@ -55,16 +85,7 @@ inline void write_png(const FilePath& path, const Tensor<std::uint8_t>& image) {
   write_atomically(path, bytes);
 }
 
-/// How images are laid out side by side.
-struct GridOptions {
-  Index columns = 0;  ///< 0 for about as many columns as rows
-  Index padding = 2;  ///< pixels around and between the images
-  Index scale = 1;    ///< every pixel becomes scale x scale pixels
-  std::uint8_t background = 0;
-};
-
-/// One image with all of `images` (N, H, W, C), row by row.
-inline Tensor<std::uint8_t> make_grid(const Tensor<std::uint8_t>& images, const GridOptions& options = {}) {
+STIPPLE_IO_INLINE Tensor<std::uint8_t> make_grid(const Tensor<std::uint8_t>& images, const GridOptions& options) {
   constexpr Index most = 1 << 16;
   require(images.rank() == 4 && images.size() > 0, "make_grid: given shape ", images.shape(),
           ", wanted images (N, H, W, C)");
@@ -90,14 +111,22 @@ inline Tensor<std::uint8_t> make_grid(const Tensor<std::uint8_t>& images, const 
   return grid;
 }
 
-/// Replaces the file at `path` by a PNG of `images` (N, H, W, 1 or 3) in a grid.
-inline void write_grid(const FilePath& path, const Tensor<std::uint8_t>& images, const GridOptions& options = {}) {
+STIPPLE_IO_INLINE void write_grid(const FilePath& path, const Tensor<std::uint8_t>& images,
+                                  const GridOptions& options) {
   write_png(path, make_grid(images, options));
 }
-/// The same for images in [-1, 1].
+
 template <Real T>
-void write_grid(const FilePath& path, const Tensor<T>& images, const GridOptions& options = {}) {
+void write_grid(const FilePath& path, const Tensor<T>& images, const GridOptions& options) {
   write_grid(path, to_uint8(images), options);
 }
 
+#define STIPPLE_INSTANCES(T)                                   \
+  template Tensor<std::uint8_t> to_uint8<T>(const Tensor<T>&); \
+  template void write_grid<T>(const FilePath&, const Tensor<T>&, const GridOptions&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

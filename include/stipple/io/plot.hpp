@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/io/file.hpp>
 #include <stipple/io/gnuplot.hpp>
 #include <stipple/tensor/tensor.hpp>
@@ -62,6 +63,41 @@ namespace detail {
 inline constexpr std::array<std::uint32_t, 8> plot_colors{0x1f77b4, 0xff7f0e, 0x2ca02c, 0xd62728,
                                                           0x9467bd, 0x8c564b, 0xe377c2, 0x7f7f7f};
 
+struct PlotRange {
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  void include(double value) {
+    if (!std::isfinite(value)) return;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  bool empty() const { return low > high; }
+  double middle() const { return low + (high - low) / 2; }
+  double half() const { return (high - low) / 2; }
+};
+
+}  // namespace detail
+
+/// Replaces the file at `path` by a plot of `curves`; see `write_atomically`. Throws Error if there is nothing finite
+/// to draw, or no gnuplot.
+STIPPLE_IO_INLINE void plot_curves(const FilePath& path, const std::string& title, const std::string& x_label,
+                                   const std::string& y_label, const std::vector<Curve>& curves,
+                                   const CurveOptions& options = {});
+
+/// Replaces the file at `path` by a grid of scatter plots; see `write_atomically`. Points that are not finite are left
+/// out. Throws Error if no point is finite, or there is no gnuplot.
+STIPPLE_IO_INLINE void plot_panels(const FilePath& path, const std::vector<ScatterPanel>& panels,
+                                   const ScatterOptions& options = {});
+
+/// Replaces the file at `path` by one scatter plot; see `plot_panels`.
+STIPPLE_IO_INLINE void plot_scatter(const FilePath& path, const std::string& title, const std::vector<PointSet>& sets,
+                                    const ScatterOptions& options = {});
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES_IO(io)
+
+namespace stipple::detail {
+
 // '#AARRGGBB', where AA = 0 is opaque.
 inline std::string gnuplot_color(PlotColor color, std::size_t position, double opacity) {
   std::uint32_t const rgb = color.value_or(plot_colors[position % plot_colors.size()]) & 0xffffffu;
@@ -75,18 +111,6 @@ inline std::string gnuplot_color(PlotColor color, std::size_t position, double o
 inline std::string gnuplot_title(const std::string& label) {
   return label.empty() ? " notitle" : " title " + gnuplot_string(label);
 }
-
-struct PlotRange {
-  double low = std::numeric_limits<double>::infinity(), high = -low;
-  void include(double value) {
-    if (!std::isfinite(value)) return;
-    low = std::min(low, value);
-    high = std::max(high, value);
-  }
-  bool empty() const { return low > high; }
-  double middle() const { return low + (high - low) / 2; }
-  double half() const { return (high - low) / 2; }
-};
 
 inline std::string range_command(const char* axis, double low, double high) {
   return std::string("set ") + axis + "range [" + gnuplot_number(low) + ":" + gnuplot_number(high) + "]\n";
@@ -130,13 +154,13 @@ inline std::string scatter_panel(const ScatterPanel& panel) {
   return blocks + "set title " + gnuplot_string(panel.title) + "\n" + plots + "\n";
 }
 
-}  // namespace detail
+}  // namespace stipple::detail
 
-/// Replaces the file at `path` by a plot of `curves`; see `write_atomically`. Throws Error if there is nothing finite
-/// to draw, or no gnuplot.
-inline void plot_curves(const FilePath& path, const std::string& title, const std::string& x_label,
-                        const std::string& y_label, const std::vector<Curve>& curves,
-                        const CurveOptions& options = {}) {
+namespace stipple {
+
+STIPPLE_IO_INLINE void plot_curves(const FilePath& path, const std::string& title, const std::string& x_label,
+                                   const std::string& y_label, const std::vector<Curve>& curves,
+                                   const CurveOptions& options) {
   bool finite = false;
   std::string script = "set title " + gnuplot_string(title) + "\nset xlabel " + gnuplot_string(x_label) +
                        "\nset ylabel " + gnuplot_string(y_label) + "\n";
@@ -165,10 +189,8 @@ inline void plot_curves(const FilePath& path, const std::string& title, const st
   write_atomically(path, run_gnuplot(script + plots + "\n", options.width, options.height));
 }
 
-/// Replaces the file at `path` by a grid of scatter plots; see `write_atomically`. Points that are not finite are left
-/// out. Throws Error if no point is finite, or there is no gnuplot.
-inline void plot_panels(const FilePath& path, const std::vector<ScatterPanel>& panels,
-                        const ScatterOptions& options = {}) {
+STIPPLE_IO_INLINE void plot_panels(const FilePath& path, const std::vector<ScatterPanel>& panels,
+                                   const ScatterOptions& options) {
   require(!panels.empty(), "plot_panels: given no panels");
   require(options.columns >= 0 && options.range >= 0 && std::isfinite(options.range), "plot_panels: given ",
           options.columns, " columns and range ", options.range, ", wanted neither negative");
@@ -196,10 +218,11 @@ inline void plot_panels(const FilePath& path, const std::vector<ScatterPanel>& p
   write_atomically(path, run_gnuplot(script, columns * options.width, rows * options.height));
 }
 
-/// Replaces the file at `path` by one scatter plot; see `plot_panels`.
-inline void plot_scatter(const FilePath& path, const std::string& title, const std::vector<PointSet>& sets,
-                         const ScatterOptions& options = {}) {
+STIPPLE_IO_INLINE void plot_scatter(const FilePath& path, const std::string& title, const std::vector<PointSet>& sets,
+                                    const ScatterOptions& options) {
   plot_panels(path, {ScatterPanel{title, sets}}, options);
 }
 
 }  // namespace stipple
+
+#endif

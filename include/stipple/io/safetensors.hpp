@@ -3,142 +3,24 @@
 // Eight bytes with the header's length, a JSON header, then the elements without gaps, all little-endian.
 #pragma once
 
-#include <array>
 #include <bit>
-#include <concepts>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/io/file.hpp>
+#include <stipple/io/file_dtype.hpp>
 #include <stipple/io/json.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
 
 static_assert(std::endian::native == std::endian::little, "safetensors are read and written on little-endian hosts");
-
-/// Element types of a file. Files list them in falling order, which keeps every tensor aligned.
-enum class FileDtype { boolean, u8, i8, i16, f16, bf16, i32, f32, f64, i64 };
-
-namespace detail {
-
-struct FileDtypeEntry {
-  std::string_view name;
-  std::size_t bytes;
-};
-inline constexpr std::array<FileDtypeEntry, 10> file_dtypes{{{"BOOL", 1},
-                                                             {"U8", 1},
-                                                             {"I8", 1},
-                                                             {"I16", 2},
-                                                             {"F16", 2},
-                                                             {"BF16", 2},
-                                                             {"I32", 4},
-                                                             {"F32", 4},
-                                                             {"F64", 8},
-                                                             {"I64", 8}}};
-
-/// IEEE binary16, which only exists in files.
-struct half {
-  std::uint16_t bits = 0;
-  explicit operator float() const {
-    std::uint32_t const sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
-    std::uint32_t const exponent = bits >> 10 & 0x1fu, fraction = bits & 0x3ffu;
-    if (exponent == 0) {  // zero and subnormals: fraction * 2^-24
-      float const magnitude = static_cast<float>(fraction) * 0x1p-24f;
-      return sign != 0 ? -magnitude : magnitude;
-    }
-    std::uint32_t const wide = exponent == 31 ? 255 : exponent + 127 - 15;
-    return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-  }
-};
-
-template <class T>
-concept FloatingElement = Real<T> || std::same_as<T, half>;
-
-/// `value` as a T if T holds it exactly (all NaN count as one). Floating-point and integer types do not mix.
-template <class T, class F>
-bool convert_exactly(F value, T& result) {
-  if constexpr (std::same_as<T, F>) {
-    result = value;
-    return true;
-  } else if constexpr (FloatingElement<T>) {
-    using Wide = std::conditional_t<std::same_as<F, double>, double, float>;
-    auto const wide = static_cast<Wide>(value);
-    result = static_cast<T>(wide);
-    return static_cast<Wide>(result) == wide || wide != wide;
-  } else {
-    result = static_cast<T>(value);
-    return std::in_range<T>(value);
-  }
-}
-
-/// Fills `result` from stored elements of type F, not necessarily aligned. Returns how many came before the first that
-/// T cannot hold exactly, or -1 for an integer type against a floating-point one.
-template <class F, Element T>
-Index copy_exactly(const std::byte* bytes, std::span<T> result) {
-  if constexpr (std::same_as<T, F>) {
-    if (!result.empty()) std::memcpy(static_cast<void*>(result.data()), bytes, result.size_bytes());
-  } else if constexpr (FloatingElement<T> == FloatingElement<F>) {
-    for (std::size_t i = 0; i < result.size(); ++i) {
-      F value;
-      std::memcpy(static_cast<void*>(&value), bytes + i * sizeof(F), sizeof(F));
-      if (!convert_exactly(value, result[i])) return static_cast<Index>(i);
-    }
-  } else {
-    return -1;
-  }
-  return static_cast<Index>(result.size());
-}
-
-/// Calls f(F{}) with the type that holds elements of `dtype`.
-template <class Function>
-void with_element_type(FileDtype dtype, const Function& f) {
-  switch (dtype) {
-    case FileDtype::boolean:
-    case FileDtype::u8:
-      return f(std::uint8_t{});
-    case FileDtype::i8:
-      return f(std::int8_t{});
-    case FileDtype::i16:
-      return f(std::int16_t{});
-    case FileDtype::f16:
-      return f(half{});
-    case FileDtype::bf16:
-      return f(bf16{});
-    case FileDtype::i32:
-      return f(std::int32_t{});
-    case FileDtype::f32:
-      return f(float{});
-    case FileDtype::f64:
-      return f(double{});
-    case FileDtype::i64:
-      return f(std::int64_t{});
-  }
-}
-
-template <Element T>
-constexpr FileDtype file_dtype() {
-  if constexpr (std::same_as<T, float>) return FileDtype::f32;
-  if constexpr (std::same_as<T, double>) return FileDtype::f64;
-  if constexpr (std::same_as<T, bf16>) return FileDtype::bf16;
-  if constexpr (std::same_as<T, std::int32_t>) return FileDtype::i32;
-  if constexpr (std::same_as<T, std::int64_t>) return FileDtype::i64;
-  return FileDtype::u8;
-}
-
-}  // namespace detail
-
-inline std::string to_text(FileDtype dtype) {
-  return std::string(detail::file_dtypes[static_cast<std::size_t>(dtype)].name);
-}
-inline std::size_t size_of(FileDtype dtype) { return detail::file_dtypes[static_cast<std::size_t>(dtype)].bytes; }
 
 /// Where a tensor lies: bytes [begin, end) after the header.
 struct TensorInfo {
@@ -152,55 +34,23 @@ struct TensorInfo {
 class SafetensorsFile {
  public:
   /// Throws Error if the file cannot be read or breaks a rule of the format.
-  explicit SafetensorsFile(const FilePath& path) : path_(path), file_(path) {
-    auto const bytes = file_.bytes();
-    check(bytes.size() >= 8, "given a file of ", bytes.size(), " bytes, wanted at least the 8 of the header's length");
-    std::uint64_t length = 0;
-    std::memcpy(&length, bytes.data(), sizeof length);
-    check(length <= max_header && length <= bytes.size() - 8, "given a header of ", length, " bytes in a file of ",
-          bytes.size(), " bytes");
-    data_ = bytes.subspan(8 + static_cast<std::size_t>(length));
-    auto const* const text = reinterpret_cast<const char*>(bytes.data() + 8);
-    read_header({text, static_cast<std::size_t>(length)});
-    check_layout();
-  }
+  explicit SafetensorsFile(const FilePath& path);
 
   const FilePath& path() const { return path_; }
   /// Names of all tensors, sorted.
-  std::vector<std::string> names() const {
-    std::vector<std::string> result;
-    for (auto const& [name, info] : tensors_) result.push_back(name);
-    return result;
-  }
+  std::vector<std::string> names() const;
   bool contains(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
   /// Throws Error if there is no such tensor; so do `raw` and `read`.
-  const TensorInfo& info(std::string_view name) const {
-    auto const it = tensors_.find(name);
-    check(it != tensors_.end(), "given no tensor named '", name, "'");
-    return it->second;
-  }
+  const TensorInfo& info(std::string_view name) const;
   /// Free text that the writer added.
-  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::map<std::string, std::string>& metadata() const;
   /// The elements as stored; not necessarily aligned. Valid as long as this object.
-  std::span<const std::byte> raw(std::string_view name) const {
-    auto const& where = info(name);
-    return data_.subspan(where.begin, where.end - where.begin);
-  }
+  std::span<const std::byte> raw(std::string_view name) const;
 
   /// The tensor as elements of type T. Every value must be exact in T: floating-point types widen always and narrow
   /// where nothing is lost, integers (and BOOL) convert where they fit, the two kinds do not mix. Otherwise Error.
   template <Element T>
-  Tensor<T> read(std::string_view name) const {
-    auto const& where = info(name);
-    Tensor<T> result(where.shape);
-    Index exact = 0;  // elements converted before the first that T cannot hold
-    detail::with_element_type(where.dtype,
-                              [&]<class F>(F) { exact = detail::copy_exactly<F>(raw(name).data(), result.span()); });
-    check(exact >= 0, "tensor '", name, "': given ", where.dtype, ", wanted ", dtype_name<T>());
-    check(exact == result.size(), "tensor '", name, "': given ", where.dtype, ", wanted ", dtype_name<T>(),
-          ", which cannot hold element ", exact, " exactly");
-    return result;
-  }
+  Tensor<T> read(std::string_view name) const;
 
  private:
   static constexpr std::uint64_t max_header = 100'000'000;  // the limit of the format's own implementation
@@ -210,80 +60,16 @@ class SafetensorsFile {
     require(condition, "safetensors: ", detail::quoted(path_), ": ", parts...);
   }
 
-  void read_header(std::string_view text) {
-    check(text.starts_with('{'), "the header is not a JSON object");
-    auto const header = parse_json(text, "safetensors: " + detail::quoted(path_) + ": the header");
-    for (auto const& [name, entry] : header.items()) {
-      if (name == "__metadata__")
-        read_metadata(entry);
-      else
-        tensors_.emplace(name, read_entry(name, entry));
-    }
-  }
+  void read_header(std::string_view text);
 
-  void read_metadata(const Json& entry) {
-    check(entry.is_object(), "__metadata__ is not an object");
-    for (auto const& [key, value] : entry.items()) {
-      check(value.is_string(), "__metadata__ '", key, "' is not a string");
-      metadata_.emplace(key, value.get<std::string>());
-    }
-  }
+  void read_metadata(const Json& entry);
 
-  TensorInfo read_entry(const std::string& name, const Json& entry) const {
-    check(entry.contains("dtype") && entry.contains("shape") && entry.contains("data_offsets"), "tensor '", name,
-          "': wanted an object with dtype, shape and data_offsets");
-    TensorInfo result;
-    auto const& dtype = entry.at("dtype");
-    check(dtype.is_string(), "tensor '", name, "': the dtype is not a string");
-    auto const& dtype_text = dtype.get_ref<const std::string&>();
-    auto const known = std::find_if(detail::file_dtypes.begin(), detail::file_dtypes.end(),
-                                    [&](auto const& candidate) { return candidate.name == dtype_text; });
-    check(known != detail::file_dtypes.end(), "tensor '", name, "': given dtype '", dtype_text,
-          "', wanted one of F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL");
-    result.dtype = static_cast<FileDtype>(known - detail::file_dtypes.begin());
+  TensorInfo read_entry(const std::string& name, const Json& entry) const;
 
-    auto const& shape = entry.at("shape");
-    check(shape.is_array() && shape.size() <= Shape::max_rank, "tensor '", name, "': wanted a shape of at most ",
-          int{Shape::max_rank}, " extents");
-    for (auto const& extent : shape)
-      check(is_size(extent), "tensor '", name, "': an extent of the shape is not a number of elements");
-    try {
-      for (auto const& extent : shape) result.shape.append(extent.get<Index>());
-    } catch (const Error& error) {
-      check(false, "tensor '", name, "': ", error.what());
-    }
-    std::size_t const wanted = static_cast<std::size_t>(result.shape.size()) * known->bytes;
-
-    auto const& offsets = entry.at("data_offsets");
-    check(offsets.is_array() && offsets.size() == 2 && is_size(offsets[0]) && is_size(offsets[1]), "tensor '", name,
-          "': data_offsets are not two byte positions");
-    result.begin = offsets[0].get<std::size_t>();
-    result.end = offsets[1].get<std::size_t>();
-    check(result.begin <= result.end && result.end <= data_.size(), "tensor '", name, "': given bytes [", result.begin,
-          ", ", result.end, ") of ", data_.size());
-    check(result.end - result.begin == wanted, "tensor '", name, "': given ", result.end - result.begin,
-          " bytes, wanted ", wanted, " for ", result.dtype, " of shape ", result.shape);
-    return result;
-  }
-
-  static bool is_size(const Json& value) { return is_integer(value) && value.get<std::int64_t>() >= 0; }
+  static bool is_size(const Json& value);
 
   // The tensors must cover the data exactly, without overlap or hole.
-  void check_layout() const {
-    std::map<std::pair<std::size_t, std::size_t>, std::string_view> by_place;
-    for (auto const& [name, info] : tensors_) {
-      bool const added = by_place.emplace(std::pair(info.begin, info.end), name).second;
-      check(added || info.begin == info.end, "tensors '", by_place[{info.begin, info.end}], "' and '", name,
-            "' overlap");
-    }
-    std::size_t covered = 0;
-    for (auto const& [place, name] : by_place) {
-      check(place.first >= covered, "tensor '", name, "' overlaps the one before it");
-      check(place.first == covered, "bytes [", covered, ", ", place.first, ") belong to no tensor");
-      covered = place.second;
-    }
-    check(covered == data_.size(), "bytes [", covered, ", ", data_.size(), ") belong to no tensor");
-  }
+  void check_layout() const;
 
   FilePath path_;
   MappedFile file_;
@@ -298,29 +84,12 @@ class SafetensorsWriter {
  public:
   /// Shares the tensor's storage: `write` takes the values it has then.
   template <Element T>
-  void add(const std::string& name, const Tensor<T>& tensor) {
-    require(tensor.defined(), "safetensors: given an undefined tensor for '", name, "'");
-    require(name != "__metadata__", "safetensors: '__metadata__' is not a name for a tensor");
-    bool const added =
-        tensors_
-            .emplace(Key{detail::file_dtype<T>(), name},
-                     Entry{tensor.shape(), std::as_bytes(tensor.span()), std::make_shared<Tensor<T>>(tensor)})
-            .second;
-    require(names_.insert(name).second && added, "safetensors: given two tensors named '", name, "'");
-  }
+  void add(const std::string& name, const Tensor<T>& tensor);
   /// Free text beside the tensors.
-  void metadata(const std::string& key, const std::string& value) { metadata_[key] = value; }
+  void metadata(const std::string& key, const std::string& value);
 
   /// Replaces the file at `path`; see `write_atomically`.
-  void write(const FilePath& path) const {
-    auto const text = header();
-    auto const length = static_cast<std::uint64_t>(text.size());
-    write_atomically(path, [&](FileWriter& file) {
-      file.write(std::as_bytes(std::span(&length, 1)));
-      file.write(text);
-      for (auto const& [key, entry] : tensors_) file.write(entry.bytes);
-    });
-  }
+  void write(const FilePath& path) const;
 
  private:
   struct Key {
@@ -337,21 +106,7 @@ class SafetensorsWriter {
   };
 
   // Padded with spaces to a multiple of 8 bytes, so that the tensors are aligned in a mapped file.
-  std::string header() const {
-    auto fields = Json::object();
-    if (!metadata_.empty()) fields["__metadata__"] = metadata_;
-    std::size_t offset = 0;
-    for (auto const& [key, entry] : tensors_) {
-      std::size_t const end = offset + entry.bytes.size();
-      fields[key.name] = Json::object({{"dtype", to_text(key.dtype)},
-                                       {"shape", std::vector<Index>(entry.shape.begin(), entry.shape.end())},
-                                       {"data_offsets", Json::array({offset, end})}});
-      offset = end;
-    }
-    auto text = dump_json(fields);
-    text.append((8 - text.size() % 8) % 8, ' ');
-    return text;
-  }
+  std::string header() const;
 
   std::map<Key, Entry> tensors_;
   std::set<std::string> names_;
@@ -359,3 +114,188 @@ class SafetensorsWriter {
 };
 
 }  // namespace stipple
+
+#if STIPPLE_DEFINES_IO(io)
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <concepts>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+namespace stipple {
+
+STIPPLE_IO_INLINE SafetensorsFile::SafetensorsFile(const FilePath& path) : path_(path), file_(path) {
+  auto const bytes = file_.bytes();
+  check(bytes.size() >= 8, "given a file of ", bytes.size(), " bytes, wanted at least the 8 of the header's length");
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), sizeof length);
+  check(length <= max_header && length <= bytes.size() - 8, "given a header of ", length, " bytes in a file of ",
+        bytes.size(), " bytes");
+  data_ = bytes.subspan(8 + static_cast<std::size_t>(length));
+  auto const* const text = reinterpret_cast<const char*>(bytes.data() + 8);
+  read_header({text, static_cast<std::size_t>(length)});
+  check_layout();
+}
+
+STIPPLE_IO_INLINE std::vector<std::string> SafetensorsFile::names() const {
+  std::vector<std::string> result;
+  for (auto const& [name, info] : tensors_) result.push_back(name);
+  return result;
+}
+
+STIPPLE_IO_INLINE const TensorInfo& SafetensorsFile::info(std::string_view name) const {
+  auto const it = tensors_.find(name);
+  check(it != tensors_.end(), "given no tensor named '", name, "'");
+  return it->second;
+}
+
+STIPPLE_IO_INLINE const std::map<std::string, std::string>& SafetensorsFile::metadata() const { return metadata_; }
+
+STIPPLE_IO_INLINE std::span<const std::byte> SafetensorsFile::raw(std::string_view name) const {
+  auto const& where = info(name);
+  return data_.subspan(where.begin, where.end - where.begin);
+}
+
+STIPPLE_IO_INLINE void SafetensorsFile::read_header(std::string_view text) {
+  check(text.starts_with('{'), "the header is not a JSON object");
+  auto const header = parse_json(text, "safetensors: " + detail::quoted(path_) + ": the header");
+  for (auto const& [name, entry] : header.items()) {
+    if (name == "__metadata__")
+      read_metadata(entry);
+    else
+      tensors_.emplace(name, read_entry(name, entry));
+  }
+}
+
+STIPPLE_IO_INLINE void SafetensorsFile::read_metadata(const Json& entry) {
+  check(entry.is_object(), "__metadata__ is not an object");
+  for (auto const& [key, value] : entry.items()) {
+    check(value.is_string(), "__metadata__ '", key, "' is not a string");
+    metadata_.emplace(key, value.get<std::string>());
+  }
+}
+
+STIPPLE_IO_INLINE TensorInfo SafetensorsFile::read_entry(const std::string& name, const Json& entry) const {
+  check(entry.contains("dtype") && entry.contains("shape") && entry.contains("data_offsets"), "tensor '", name,
+        "': wanted an object with dtype, shape and data_offsets");
+  TensorInfo result;
+  auto const& dtype = entry.at("dtype");
+  check(dtype.is_string(), "tensor '", name, "': the dtype is not a string");
+  auto const& dtype_text = dtype.get_ref<const std::string&>();
+  auto const known = std::find_if(detail::file_dtypes.begin(), detail::file_dtypes.end(),
+                                  [&](auto const& candidate) { return candidate.name == dtype_text; });
+  check(known != detail::file_dtypes.end(), "tensor '", name, "': given dtype '", dtype_text,
+        "', wanted one of F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL");
+  result.dtype = static_cast<FileDtype>(known - detail::file_dtypes.begin());
+
+  auto const& shape = entry.at("shape");
+  check(shape.is_array() && shape.size() <= Shape::max_rank, "tensor '", name, "': wanted a shape of at most ",
+        int{Shape::max_rank}, " extents");
+  for (auto const& extent : shape)
+    check(is_size(extent), "tensor '", name, "': an extent of the shape is not a number of elements");
+  try {
+    for (auto const& extent : shape) result.shape.append(extent.get<Index>());
+  } catch (const Error& error) {
+    check(false, "tensor '", name, "': ", error.what());
+  }
+  std::size_t const wanted = static_cast<std::size_t>(result.shape.size()) * known->bytes;
+
+  auto const& offsets = entry.at("data_offsets");
+  check(offsets.is_array() && offsets.size() == 2 && is_size(offsets[0]) && is_size(offsets[1]), "tensor '", name,
+        "': data_offsets are not two byte positions");
+  result.begin = offsets[0].get<std::size_t>();
+  result.end = offsets[1].get<std::size_t>();
+  check(result.begin <= result.end && result.end <= data_.size(), "tensor '", name, "': given bytes [", result.begin,
+        ", ", result.end, ") of ", data_.size());
+  check(result.end - result.begin == wanted, "tensor '", name, "': given ", result.end - result.begin,
+        " bytes, wanted ", wanted, " for ", result.dtype, " of shape ", result.shape);
+  return result;
+}
+
+STIPPLE_IO_INLINE bool SafetensorsFile::is_size(const Json& value) {
+  return is_integer(value) && value.get<std::int64_t>() >= 0;
+}
+
+STIPPLE_IO_INLINE void SafetensorsFile::check_layout() const {
+  std::map<std::pair<std::size_t, std::size_t>, std::string_view> by_place;
+  for (auto const& [name, info] : tensors_) {
+    bool const added = by_place.emplace(std::pair(info.begin, info.end), name).second;
+    check(added || info.begin == info.end, "tensors '", by_place[{info.begin, info.end}], "' and '", name, "' overlap");
+  }
+  std::size_t covered = 0;
+  for (auto const& [place, name] : by_place) {
+    check(place.first >= covered, "tensor '", name, "' overlaps the one before it");
+    check(place.first == covered, "bytes [", covered, ", ", place.first, ") belong to no tensor");
+    covered = place.second;
+  }
+  check(covered == data_.size(), "bytes [", covered, ", ", data_.size(), ") belong to no tensor");
+}
+
+STIPPLE_IO_INLINE void SafetensorsWriter::metadata(const std::string& key, const std::string& value) {
+  metadata_[key] = value;
+}
+
+STIPPLE_IO_INLINE void SafetensorsWriter::write(const FilePath& path) const {
+  auto const text = header();
+  auto const length = static_cast<std::uint64_t>(text.size());
+  write_atomically(path, [&](FileWriter& file) {
+    file.write(std::as_bytes(std::span(&length, 1)));
+    file.write(text);
+    for (auto const& [key, entry] : tensors_) file.write(entry.bytes);
+  });
+}
+
+STIPPLE_IO_INLINE std::string SafetensorsWriter::header() const {
+  auto fields = Json::object();
+  if (!metadata_.empty()) fields["__metadata__"] = metadata_;
+  std::size_t offset = 0;
+  for (auto const& [key, entry] : tensors_) {
+    std::size_t const end = offset + entry.bytes.size();
+    fields[key.name] = Json::object({{"dtype", to_text(key.dtype)},
+                                     {"shape", std::vector<Index>(entry.shape.begin(), entry.shape.end())},
+                                     {"data_offsets", Json::array({offset, end})}});
+    offset = end;
+  }
+  auto text = dump_json(fields);
+  text.append((8 - text.size() % 8) % 8, ' ');
+  return text;
+}
+
+template <Element T>
+Tensor<T> SafetensorsFile::read(std::string_view name) const {
+  auto const& where = info(name);
+  Tensor<T> result(where.shape);
+  Index exact = 0;  // elements converted before the first that T cannot hold
+  detail::with_element_type(where.dtype,
+                            [&]<class F>(F) { exact = detail::copy_exactly<F>(raw(name).data(), result.span()); });
+  check(exact >= 0, "tensor '", name, "': given ", where.dtype, ", wanted ", dtype_name<T>());
+  check(exact == result.size(), "tensor '", name, "': given ", where.dtype, ", wanted ", dtype_name<T>(),
+        ", which cannot hold element ", exact, " exactly");
+  return result;
+}
+
+template <Element T>
+void SafetensorsWriter::add(const std::string& name, const Tensor<T>& tensor) {
+  require(tensor.defined(), "safetensors: given an undefined tensor for '", name, "'");
+  require(name != "__metadata__", "safetensors: '__metadata__' is not a name for a tensor");
+  bool const added =
+      tensors_
+          .emplace(Key{detail::file_dtype<T>(), name},
+                   Entry{tensor.shape(), std::as_bytes(tensor.span()), std::make_shared<Tensor<T>>(tensor)})
+          .second;
+  require(names_.insert(name).second && added, "safetensors: given two tensors named '", name, "'");
+}
+
+#define STIPPLE_INSTANCES(T)                                           \
+  template Tensor<T> SafetensorsFile::read<T>(std::string_view) const; \
+  template void SafetensorsWriter::add<T>(const std::string&, const Tensor<T>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(std::int32_t) STIPPLE_INSTANCES(std::int64_t) STIPPLE_INSTANCES(std::uint8_t))
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple
+
+#endif

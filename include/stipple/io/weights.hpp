@@ -4,8 +4,10 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/io/safetensors.hpp>
 #include <stipple/nn/model.hpp>
 
@@ -20,18 +22,74 @@ struct LoadOptions {
 };
 
 /// Shape in files of a parameter that has `shape` here. Throws Error if the layout does not fit the rank.
-inline Shape file_shape(const Shape& shape, Layout layout) {
-  if (layout == Layout::plain) return shape;
-  int const kernel_axes = shape.rank() - 2;
-  require(layout == Layout::linear ? kernel_axes == 0 : kernel_axes > 0, "weights: given shape ", shape,
-          " for a parameter of a layer of another rank");
-  Index const in = shape[-2], out = shape[-1];
-  Shape result{out, in};
-  for (int axis = 0; axis < kernel_axes; ++axis) result.append(shape[axis]);
-  return result;
-}
+STIPPLE_IO_INLINE Shape file_shape(const Shape& shape, Layout layout);
+
+/// A parameter as files keep it. Shares storage where the layouts are the same.
+template <Element T>
+Tensor<T> to_file_layout(const Tensor<T>& value, Layout layout);
+
+/// Writes the parameter `stored`, in the layout of files, to `value`. Throws Error if the shapes do not fit.
+template <Element T>
+void from_file_layout(const Tensor<T>& stored, Layout layout, Tensor<T>& value);
 
 namespace detail {
+
+template <class Net>
+inline constexpr bool is_model = false;
+template <class Net>
+inline constexpr bool is_model<Model<Net>> = true;
+
+/// A parameter or buffer as a network has it; the tensor shares its storage.
+struct NamedWeight {
+  std::string name;
+  std::variant<Tensor<float>, Tensor<bf16>, Tensor<double>> value;
+  Layout layout = Layout::plain;
+};
+
+/// Those of a layer.
+STIPPLE_IO_INLINE std::vector<NamedWeight> weights_of(const std::vector<LeafRef<Cpu>>& leaves);
+/// Those of a Model, whose parameters are in its accumulation type.
+template <Real T>
+std::vector<NamedWeight> weights_of(const std::vector<LeafRef<Cpu>>& leaves, const ModelState<T, Cpu>& model,
+                                    WeightSet set);
+
+STIPPLE_IO_INLINE void write_weights(const FilePath& path, const std::vector<NamedWeight>& weights);
+STIPPLE_IO_INLINE void read_weights(const FilePath& path, const std::vector<NamedWeight>& weights, LoadOptions options);
+
+}  // namespace detail
+
+/// Writes all parameters and buffers of a network or Model, replacing the file at once. A Model writes its master
+/// weights, or with WeightSet::ema their average. Throws Error if there is none, or the file cannot be written.
+template <class Layer>
+void save_weights(const FilePath& path, const Layer& layer, WeightSet set = WeightSet::trained) {
+  if constexpr (detail::is_model<Layer>) {
+    require(set == WeightSet::trained || layer.has_ema(), "save_weights: the model keeps no average of its weights");
+    detail::write_weights(path, detail::weights_of(leaves_of(layer.net()), layer, set));
+  } else {
+    require(set == WeightSet::trained, "save_weights: only a Model keeps an average of its weights");
+    detail::write_weights(path, detail::weights_of(leaves_of(layer)));
+  }
+}
+
+/// Reads all parameters and buffers of a network or Model. The average of a Model, if it keeps one, starts again from
+/// them. Throws Error, and changes nothing, if the file cannot be read or is of another network: the message lists the
+/// first names that are missing, unexpected or of another shape.
+template <class Layer>
+void load_weights(const FilePath& path, Layer& layer, LoadOptions options = {}) {
+  if constexpr (detail::is_model<Layer>) {
+    detail::read_weights(path, detail::weights_of(leaves_of(layer.net()), layer, WeightSet::trained), options);
+    layer.weights_changed();
+    if (layer.has_ema()) layer.track_ema(std::as_const(layer).ema_state().settings);
+  } else {
+    detail::read_weights(path, detail::weights_of(leaves_of(layer)), options);
+  }
+}
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES_IO(io)
+
+namespace stipple::detail {
 
 // Calls copy(here, in the file) for the positions of all elements of a parameter.
 template <class Copy>
@@ -41,53 +99,6 @@ void for_each_position(const Shape& shape, const Copy& copy) {
   for (Index k = 0; k < kernel; ++k)
     for (Index i = 0; i < in; ++i)
       for (Index o = 0; o < out; ++o) copy((k * in + i) * out + o, i * in_step + o * out_step + k);
-}
-
-}  // namespace detail
-
-/// A parameter as files keep it. Shares storage where the layouts are the same.
-template <Element T>
-Tensor<T> to_file_layout(const Tensor<T>& value, Layout layout) {
-  if (layout == Layout::plain) return value;
-  Tensor<T> result(file_shape(value.shape(), layout));
-  detail::for_each_position(
-      value.shape(), [to = result.data(), from = value.data()](Index here, Index there) { to[there] = from[here]; });
-  return result;
-}
-
-/// Writes the parameter `stored`, in the layout of files, to `value`. Throws Error if the shapes do not fit.
-template <Element T>
-void from_file_layout(const Tensor<T>& stored, Layout layout, Tensor<T>& value) {
-  require(stored.shape() == file_shape(value.shape(), layout), "weights: given shape ", stored.shape(), ", wanted ",
-          file_shape(value.shape(), layout));
-  if (layout == Layout::plain) return value.copy_from(stored);
-  detail::for_each_position(
-      value.shape(), [to = value.data(), from = stored.data()](Index here, Index there) { to[here] = from[there]; });
-}
-
-namespace detail {
-
-template <class Net>
-inline constexpr bool is_model = false;
-template <class Net>
-inline constexpr bool is_model<Model<Net>> = true;
-
-// Calls f(name, tensor, layout) for every parameter and buffer; those of a Model in its accumulation type.
-template <class Layer, class F>
-void for_each_weight(Layer& layer, WeightSet set, const F& f) {
-  std::size_t i = 0;
-  for_each_leaf(layer, [&]<class Leaf>(const std::string& name, Leaf& leaf) {
-    if constexpr (!requires { leaf.var; }) {
-      auto value = leaf.value;
-      f(name, value, Layout::plain);
-    } else if constexpr (is_model<std::remove_const_t<Layer>>) {
-      auto part = layer.view(set == WeightSet::ema ? std::as_const(layer).ema_state().weights : layer.weights(), i++);
-      f(name, part, leaf.layout);
-    } else {
-      auto value = leaf.var.value();
-      f(name, value, leaf.layout);
-    }
-  });
 }
 
 /// "'a', 'b', 'c' and 4 more"
@@ -144,6 +155,49 @@ class WeightCheck {
   std::vector<std::string> missing_, misfits_;
 };
 
+}  // namespace stipple::detail
+
+namespace stipple {
+
+STIPPLE_IO_INLINE Shape file_shape(const Shape& shape, Layout layout) {
+  if (layout == Layout::plain) return shape;
+  int const kernel_axes = shape.rank() - 2;
+  require(layout == Layout::linear ? kernel_axes == 0 : kernel_axes > 0, "weights: given shape ", shape,
+          " for a parameter of a layer of another rank");
+  Index const in = shape[-2], out = shape[-1];
+  Shape result{out, in};
+  for (int axis = 0; axis < kernel_axes; ++axis) result.append(shape[axis]);
+  return result;
+}
+
+template <Element T>
+Tensor<T> to_file_layout(const Tensor<T>& value, Layout layout) {
+  if (layout == Layout::plain) return value;
+  Tensor<T> result(file_shape(value.shape(), layout));
+  detail::for_each_position(
+      value.shape(), [to = result.data(), from = value.data()](Index here, Index there) { to[there] = from[here]; });
+  return result;
+}
+
+template <Element T>
+void from_file_layout(const Tensor<T>& stored, Layout layout, Tensor<T>& value) {
+  require(stored.shape() == file_shape(value.shape(), layout), "weights: given shape ", stored.shape(), ", wanted ",
+          file_shape(value.shape(), layout));
+  if (layout == Layout::plain) return value.copy_from(stored);
+  detail::for_each_position(
+      value.shape(), [to = value.data(), from = stored.data()](Index here, Index there) { to[here] = from[there]; });
+}
+
+#define STIPPLE_INSTANCES(T)                                      \
+  template Tensor<T> to_file_layout<T>(const Tensor<T>&, Layout); \
+  template void from_file_layout<T>(const Tensor<T>&, Layout, Tensor<T>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple
+
+namespace stipple::detail {
+
 /// Tensor `name` of floating-point numbers, rounded to T where the file has more digits.
 template <Real T>
 Tensor<T> read_rounded(const SafetensorsFile& file, const std::string& name) {
@@ -151,44 +205,69 @@ Tensor<T> read_rounded(const SafetensorsFile& file, const std::string& name) {
   return ops::cast<T>(file.read<float>(name));
 }
 
-}  // namespace detail
+}  // namespace stipple::detail
 
-/// Writes all parameters and buffers of a network or Model, replacing the file at once. A Model writes its master
-/// weights, or with WeightSet::ema their average. Throws Error if there is none, or the file cannot be written.
-template <class Layer>
-void save_weights(const FilePath& path, const Layer& layer, WeightSet set = WeightSet::trained) {
-  if constexpr (detail::is_model<Layer>)
-    require(set == WeightSet::trained || layer.has_ema(), "save_weights: the model keeps no average of its weights");
-  else
-    require(set == WeightSet::trained, "save_weights: only a Model keeps an average of its weights");
+namespace stipple::detail {
+
+STIPPLE_IO_INLINE std::vector<NamedWeight> weights_of(const std::vector<LeafRef<Cpu>>& leaves) {
+  std::vector<NamedWeight> weights;
+  for (auto const& ref : leaves)
+    std::visit(
+        [&](auto* leaf) {
+          if constexpr (requires { leaf->var; })
+            weights.push_back({ref.path, leaf->var.value(), leaf->layout});
+          else
+            weights.push_back({ref.path, leaf->value, Layout::plain});
+        },
+        ref.leaf);
+  return weights;
+}
+
+template <Real T>
+std::vector<NamedWeight> weights_of(const std::vector<LeafRef<Cpu>>& leaves, const ModelState<T, Cpu>& model,
+                                    WeightSet set) {
+  auto weights = weights_of(leaves);
+  std::size_t i = 0;
+  for (std::size_t k = 0; k < leaves.size(); ++k)
+    std::visit(
+        [&](auto* leaf) {
+          if constexpr (requires { leaf->var; })
+            weights[k].value = model.view(set == WeightSet::ema ? model.ema_state().weights : model.weights(), i++);
+        },
+        leaves[k].leaf);
+  return weights;
+}
+
+STIPPLE_IO_INLINE void write_weights(const FilePath& path, const std::vector<NamedWeight>& weights) {
   SafetensorsWriter writer;
   writer.metadata("format", "pt");
-  detail::for_each_weight(layer, set, [&](const std::string& name, const auto& value, Layout layout) {
-    writer.add(name, to_file_layout(value, layout));
-  });
+  for (auto const& weight : weights)
+    std::visit([&](auto const& value) { writer.add(weight.name, to_file_layout(value, weight.layout)); }, weight.value);
   writer.write(path);
 }
 
-/// Reads all parameters and buffers of a network or Model. The average of a Model, if it keeps one, starts again from
-/// them. Throws Error, and changes nothing, if the file cannot be read or is of another network: the message lists the
-/// first names that are missing, unexpected or of another shape.
-template <class Layer>
-void load_weights(const FilePath& path, Layer& layer, LoadOptions options = {}) {
+STIPPLE_IO_INLINE void read_weights(const FilePath& path, const std::vector<NamedWeight>& weights,
+                                    LoadOptions options) {
   SafetensorsFile const file(path);
-  detail::WeightCheck check(file);
-  detail::for_each_weight(layer, WeightSet::trained, [&](const std::string& name, const auto& value, Layout layout) {
-    check.want(name, file_shape(value.shape(), layout));
-  });
+  WeightCheck check(file);
+  for (auto const& weight : weights)
+    std::visit([&](auto const& value) { check.want(weight.name, file_shape(value.shape(), weight.layout)); },
+               weight.value);
   check.finish("load_weights", options.strict);
-  detail::for_each_weight(layer, WeightSet::trained,
-                          [&]<class T>(const std::string& name, Tensor<T>& value, Layout layout) {
-                            if (file.contains(name))
-                              from_file_layout(detail::read_rounded<T>(file, name), layout, value);
-                          });
-  if constexpr (detail::is_model<Layer>) {
-    layer.weights_changed();
-    if (layer.has_ema()) layer.track_ema(std::as_const(layer).ema_state().settings);
+  for (auto const& weight : weights) {
+    if (!file.contains(weight.name)) continue;
+    std::visit(
+        [&]<class T>(Tensor<T> value) { from_file_layout(read_rounded<T>(file, weight.name), weight.layout, value); },
+        weight.value);
   }
 }
 
-}  // namespace stipple
+#define STIPPLE_INSTANCES(T)                                                                                   \
+  template std::vector<NamedWeight> weights_of<T>(const std::vector<LeafRef<Cpu>>&, const ModelState<T, Cpu>&, \
+                                                  WeightSet);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::detail
+
+#endif

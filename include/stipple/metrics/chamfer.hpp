@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include <stipple/backend/cpu/nearest.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
@@ -12,7 +12,23 @@ namespace stipple {
 /// How the squared distances of a direction are put together.
 enum class ChamferForm { sum, mean };
 
-namespace detail {
+/// For each of the points `a` (N, d), the squared Euclidean distance to the nearest of `b` (M, d).
+/// Throws unless both are sets of finite points of the same dimension.
+STIPPLE_INLINE Tensor<float> nearest_squared_distances(const Tensor<float>& a, const Tensor<float>& b);
+
+/// sum over a of min over b of |a - b|^2, plus the same from b to a; with `mean`, each direction divided by its number
+/// of points. a (N, d), b (M, d); distances in float, sums in double.
+/// Throws unless both are non-empty sets of finite points of the same dimension.
+STIPPLE_INLINE double chamfer_distance(const Tensor<float>& a, const Tensor<float>& b,
+                                       ChamferForm form = ChamferForm::sum);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(metrics)
+
+#include <stipple/backend/cpu/nearest.hpp>
+
+namespace stipple::detail {
 
 inline void check_points(const char* name, const Tensor<float>& points) {
   require(points.defined() && points.rank() == 2 && points.size() > 0, "chamfer_distance: given ", name, " of shape ",
@@ -23,11 +39,11 @@ inline void check_points(const char* name, const Tensor<float>& points) {
             " of point ", i / static_cast<std::size_t>(points.dim(1)), " of ", name, " is not a finite number");
 }
 
-}  // namespace detail
+}  // namespace stipple::detail
 
-/// For each of the points `a` (N, d), the squared Euclidean distance to the nearest of `b` (M, d).
-/// Throws unless both are sets of finite points of the same dimension.
-inline Tensor<float> nearest_squared_distances(const Tensor<float>& a, const Tensor<float>& b) {
+namespace stipple {
+
+STIPPLE_INLINE Tensor<float> nearest_squared_distances(const Tensor<float>& a, const Tensor<float>& b) {
   detail::check_points("a", a);
   detail::check_points("b", b);
   Index const d = a.dim(1), m = b.dim(0);
@@ -41,10 +57,7 @@ inline Tensor<float> nearest_squared_distances(const Tensor<float>& a, const Ten
   return best;
 }
 
-/// sum over a of min over b of |a - b|^2, plus the same from b to a; with `mean`, each direction divided by its number
-/// of points. a (N, d), b (M, d); distances in float, sums in double.
-/// Throws unless both are non-empty sets of finite points of the same dimension.
-inline double chamfer_distance(const Tensor<float>& a, const Tensor<float>& b, ChamferForm form = ChamferForm::sum) {
+STIPPLE_INLINE double chamfer_distance(const Tensor<float>& a, const Tensor<float>& b, ChamferForm form) {
   auto const total = [form](const Tensor<float>& distances) {
     double sum = 0;
     for (float const value : distances.span()) sum += static_cast<double>(value);
@@ -54,3 +67,5 @@ inline double chamfer_distance(const Tensor<float>& a, const Tensor<float>& b, C
 }
 
 }  // namespace stipple
+
+#endif

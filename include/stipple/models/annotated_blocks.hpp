@@ -6,6 +6,7 @@
 #include <stipple/autograd/arithmetic.hpp>
 #include <stipple/autograd/attention.hpp>
 #include <stipple/autograd/linear_attention.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/nn/conv.hpp>
 #include <stipple/nn/linear.hpp>
 #include <stipple/nn/norm.hpp>
@@ -25,20 +26,8 @@ struct ConvNextBlock {
   std::optional<Conv2d<T, D>> residual;
 
   /// Without a time embedding when `time_size` is 0. `mult` widens the block inside.
-  ConvNextBlock(Index in, Index out, Index time_size, Index mult, Rng& rng)
-      : depthwise(in, in, {.kernel = 7, .groups = in}, rng),
-        norm1(1, in),
-        conv1(in, out * mult, {}, rng),
-        norm2(1, out * mult),
-        conv2(out * mult, out, {}, rng) {
-    if (time_size > 0) time.emplace(time_size, in, rng);
-    if (in != out) residual.emplace(in, out, Conv2dConfig{.kernel = 1}, rng);
-  }
-  Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& t = {}) const {
-    auto const shift = time && t.defined() ? (*time)(gelu(t)) : Var<T, D>();
-    auto const h = gelu(conv1.after(norm1, depthwise(x, shift)));
-    return conv2.after(norm2, h, {}, residual ? (*residual)(x) : x);
-  }
+  ConvNextBlock(Index in, Index out, Index time_size, Index mult, Rng& rng);
+  Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& t = {}) const;
   static void each(auto& self, auto&& f) {
     f("mlp.1", self.time);
     f("ds_conv", self.depthwise);
@@ -60,20 +49,8 @@ struct ResnetBlock {
   GroupNorm<T, D> norm2;
   std::optional<Conv2d<T, D>> residual;
 
-  ResnetBlock(Index in, Index out, Index time_size, Index groups, Rng& rng)
-      : conv1(in, out, {}, rng),
-        norm1(groups, out, {.activation = Activation::silu}),
-        conv2(out, out, {}, rng),
-        norm2(groups, out, {.activation = Activation::silu}) {
-    if (time_size > 0) time.emplace(time_size, out, rng);
-    if (in != out) residual.emplace(in, out, Conv2dConfig{.kernel = 1}, rng);
-  }
-  Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& t = {}) const {
-    auto h = norm1(conv1(x));
-    if (time && t.defined()) h = h + (*time)(silu(t));
-    h = norm2(conv2(h));
-    return residual ? (*residual)(x, {}, h) : h + x;
-  }
+  ResnetBlock(Index in, Index out, Index time_size, Index groups, Rng& rng);
+  Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& t = {}) const;
   static void each(auto& self, auto&& f) {
     f("mlp.1", self.time);
     f("block1.proj", self.conv1);
@@ -92,15 +69,8 @@ struct AnyBlock {
   std::optional<ConvNextBlock<T, D>> convnext;
   std::optional<ResnetBlock<T, D>> resnet;
 
-  AnyBlock(AnnotatedBlock kind, Index in, Index out, Index time_size, Index mult, Index groups, Rng& rng) {
-    if (kind == AnnotatedBlock::convnext)
-      convnext.emplace(in, out, time_size, mult, rng);
-    else
-      resnet.emplace(in, out, time_size, groups, rng);
-  }
-  Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& t = {}) const {
-    return convnext ? (*convnext)(x, t) : (*resnet)(x, t);
-  }
+  AnyBlock(AnnotatedBlock kind, Index in, Index out, Index time_size, Index mult, Index groups, Rng& rng);
+  Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& t = {}) const;
   static void each(auto& self, auto&& f) {
     f("", self.convnext);
     f("", self.resnet);
@@ -117,19 +87,8 @@ struct PixelAttention {
   Conv2d<T, D> to_qkv, to_out;
   std::optional<GroupNorm<T, D>> out_norm;  // of the linear form
 
-  PixelAttention(Index channels, bool full, Rng& rng)
-      : norm(1, channels),
-        to_qkv(channels, 3 * heads * head_dim, {.kernel = 1, .bias = false}, rng),
-        to_out(heads * head_dim, channels, {.kernel = 1}, rng) {
-    if (!full) out_norm.emplace(1, channels);
-  }
-  Var<T, D> operator()(const Var<T, D>& x) const {
-    Index const n = x.dim(0), h = x.dim(1), w = x.dim(2);
-    auto const qkv = reshape(to_qkv(norm(x)), {n, h * w, 3 * heads * head_dim});
-    auto const y = out_norm ? linear_attention_qkv(qkv, heads, head_dim) : attention_qkv(qkv, heads);
-    auto const image = reshape(y, {n, h, w, heads * head_dim});
-    return out_norm ? (*out_norm)(to_out(image)) + x : to_out(image, {}, x);
-  }
+  PixelAttention(Index channels, bool full, Rng& rng);
+  Var<T, D> operator()(const Var<T, D>& x) const;
   static void each(auto& self, auto&& f) {
     f("fn.norm", self.norm);
     f("fn.fn.to_qkv", self.to_qkv);
@@ -139,3 +98,86 @@ struct PixelAttention {
 };
 
 }  // namespace stipple
+
+#if STIPPLE_DEFINES(models)
+
+namespace stipple {
+
+template <Real T, Device D>
+ConvNextBlock<T, D>::ConvNextBlock(Index in, Index out, Index time_size, Index mult, Rng& rng)
+    : depthwise(in, in, {.kernel = 7, .groups = in}, rng),
+      norm1(1, in),
+      conv1(in, out * mult, {}, rng),
+      norm2(1, out * mult),
+      conv2(out * mult, out, {}, rng) {
+  if (time_size > 0) time.emplace(time_size, in, rng);
+  if (in != out) residual.emplace(in, out, Conv2dConfig{.kernel = 1}, rng);
+}
+
+template <Real T, Device D>
+Var<T, D> ConvNextBlock<T, D>::operator()(const Var<T, D>& x, const Var<T, D>& t) const {
+  auto const shift = time && t.defined() ? (*time)(gelu(t)) : Var<T, D>();
+  auto const h = gelu(conv1.after(norm1, depthwise(x, shift)));
+  return conv2.after(norm2, h, {}, residual ? (*residual)(x) : x);
+}
+
+template <Real T, Device D>
+ResnetBlock<T, D>::ResnetBlock(Index in, Index out, Index time_size, Index groups, Rng& rng)
+    : conv1(in, out, {}, rng),
+      norm1(groups, out, {.activation = Activation::silu}),
+      conv2(out, out, {}, rng),
+      norm2(groups, out, {.activation = Activation::silu}) {
+  if (time_size > 0) time.emplace(time_size, out, rng);
+  if (in != out) residual.emplace(in, out, Conv2dConfig{.kernel = 1}, rng);
+}
+
+template <Real T, Device D>
+Var<T, D> ResnetBlock<T, D>::operator()(const Var<T, D>& x, const Var<T, D>& t) const {
+  auto h = norm1(conv1(x));
+  if (time && t.defined()) h = h + (*time)(silu(t));
+  h = norm2(conv2(h));
+  return residual ? (*residual)(x, {}, h) : h + x;
+}
+
+template <Real T, Device D>
+AnyBlock<T, D>::AnyBlock(AnnotatedBlock kind, Index in, Index out, Index time_size, Index mult, Index groups,
+                         Rng& rng) {
+  if (kind == AnnotatedBlock::convnext)
+    convnext.emplace(in, out, time_size, mult, rng);
+  else
+    resnet.emplace(in, out, time_size, groups, rng);
+}
+
+template <Real T, Device D>
+Var<T, D> AnyBlock<T, D>::operator()(const Var<T, D>& x, const Var<T, D>& t) const {
+  return convnext ? (*convnext)(x, t) : (*resnet)(x, t);
+}
+
+template <Real T, Device D>
+PixelAttention<T, D>::PixelAttention(Index channels, bool full, Rng& rng)
+    : norm(1, channels),
+      to_qkv(channels, 3 * heads * head_dim, {.kernel = 1, .bias = false}, rng),
+      to_out(heads * head_dim, channels, {.kernel = 1}, rng) {
+  if (!full) out_norm.emplace(1, channels);
+}
+
+template <Real T, Device D>
+Var<T, D> PixelAttention<T, D>::operator()(const Var<T, D>& x) const {
+  Index const n = x.dim(0), h = x.dim(1), w = x.dim(2);
+  auto const qkv = reshape(to_qkv(norm(x)), {n, h * w, 3 * heads * head_dim});
+  auto const y = out_norm ? linear_attention_qkv(qkv, heads, head_dim) : attention_qkv(qkv, heads);
+  auto const image = reshape(y, {n, h, w, heads * head_dim});
+  return out_norm ? (*out_norm)(to_out(image)) + x : to_out(image, {}, x);
+}
+
+#define STIPPLE_INSTANCES(T)             \
+  template struct ConvNextBlock<T, Cpu>; \
+  template struct ResnetBlock<T, Cpu>;   \
+  template struct AnyBlock<T, Cpu>;      \
+  template struct PixelAttention<T, Cpu>;
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple
+
+#endif

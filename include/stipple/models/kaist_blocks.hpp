@@ -6,6 +6,7 @@
 #include <stipple/autograd/arithmetic.hpp>
 #include <stipple/autograd/attention.hpp>
 #include <stipple/autograd/mode.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/nn/conv.hpp>
 #include <stipple/nn/dropout.hpp>
 #include <stipple/nn/linear.hpp>
@@ -31,13 +32,8 @@ struct KaistAttention {
   GroupNorm<T, D> norm;
   Conv2d<T, D> q, k, v, proj;
 
-  KaistAttention(Index channels, Index groups, Rng& rng) : norm(groups, channels) {
-    for (auto* const conv : {&q, &k, &v, &proj}) *conv = xavier_conv<T, D>(channels, channels, {.kernel = 1}, 1, rng);
-  }
-  Var<T, D> operator()(const Var<T, D>& x) const {
-    auto const h = norm(x);
-    return proj(attention(q(h), k(h), v(h), 1), {}, x);
-  }
+  KaistAttention(Index channels, Index groups, Rng& rng);
+  Var<T, D> operator()(const Var<T, D>& x) const;
   static void each(auto& self, auto&& f) {
     f("group_norm", self.norm);
     f("proj_q", self.q);
@@ -69,26 +65,8 @@ struct KaistResBlock {
   std::optional<Conv2d<T, D>> shortcut;
   std::optional<KaistAttention<T, D>> attention;
 
-  KaistResBlock(Index in, Index out, const KaistResBlockConfig& c, Rng& rng)
-      : norm1(c.groups, in, {.activation = Activation::silu}),
-        conv1(xavier_conv<T, D>(in, out, {}, 1, rng)),
-        time(c.time_size, out, rng),
-        norm2(c.groups, out, {.activation = Activation::silu}),
-        dropout{c.dropout},
-        conv2(xavier_conv<T, D>(out, out, {}, last_gain, rng)) {
-    auto& weight = time.weight.var.value();
-    weight.copy_from(xavier_uniform<T, D>(weight.shape(), c.time_size, out, 1, rng));
-    time.bias.var.value().fill(0);
-    if (in != out) shortcut = xavier_conv<T, D>(in, out, {.kernel = 1}, 1, rng);
-    if (c.attention) attention.emplace(out, c.groups, rng);
-  }
-  Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& activated_embedding) const {
-    auto const h = conv1.after(norm1, x, time(activated_embedding));
-    auto const residual = shortcut ? (*shortcut)(x) : x;
-    bool const drops = is_training() && dropout.p > 0;
-    auto const y = drops ? conv2(dropout(norm2(h)), {}, residual) : conv2.after(norm2, h, {}, residual);
-    return attention ? (*attention)(y) : y;
-  }
+  KaistResBlock(Index in, Index out, const KaistResBlockConfig& c, Rng& rng);
+  Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& activated_embedding) const;
   static void each(auto& self, auto&& f) {
     f("block1.0", self.norm1);
     f("block1.2", self.conv1);
@@ -114,3 +92,53 @@ struct KaistLayer {
 };
 
 }  // namespace stipple
+
+#if STIPPLE_DEFINES(models)
+
+namespace stipple {
+
+template <Real T, Device D>
+KaistAttention<T, D>::KaistAttention(Index channels, Index groups, Rng& rng) : norm(groups, channels) {
+  for (auto* const conv : {&q, &k, &v, &proj}) *conv = xavier_conv<T, D>(channels, channels, {.kernel = 1}, 1, rng);
+}
+
+template <Real T, Device D>
+Var<T, D> KaistAttention<T, D>::operator()(const Var<T, D>& x) const {
+  auto const h = norm(x);
+  return proj(attention(q(h), k(h), v(h), 1), {}, x);
+}
+
+template <Real T, Device D>
+KaistResBlock<T, D>::KaistResBlock(Index in, Index out, const KaistResBlockConfig& c, Rng& rng)
+    : norm1(c.groups, in, {.activation = Activation::silu}),
+      conv1(xavier_conv<T, D>(in, out, {}, 1, rng)),
+      time(c.time_size, out, rng),
+      norm2(c.groups, out, {.activation = Activation::silu}),
+      dropout{c.dropout},
+      conv2(xavier_conv<T, D>(out, out, {}, last_gain, rng)) {
+  auto& weight = time.weight.var.value();
+  weight.copy_from(xavier_uniform<T, D>(weight.shape(), c.time_size, out, 1, rng));
+  time.bias.var.value().fill(0);
+  if (in != out) shortcut = xavier_conv<T, D>(in, out, {.kernel = 1}, 1, rng);
+  if (c.attention) attention.emplace(out, c.groups, rng);
+}
+
+template <Real T, Device D>
+Var<T, D> KaistResBlock<T, D>::operator()(const Var<T, D>& x, const Var<T, D>& activated_embedding) const {
+  auto const h = conv1.after(norm1, x, time(activated_embedding));
+  auto const residual = shortcut ? (*shortcut)(x) : x;
+  bool const drops = is_training() && dropout.p > 0;
+  auto const y = drops ? conv2(dropout(norm2(h)), {}, residual) : conv2.after(norm2, h, {}, residual);
+  return attention ? (*attention)(y) : y;
+}
+
+#define STIPPLE_INSTANCES(T)              \
+  template struct KaistAttention<T, Cpu>; \
+  template struct KaistResBlock<T, Cpu>;  \
+  template struct KaistLayer<T, Cpu>;
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple
+
+#endif

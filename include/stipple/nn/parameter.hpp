@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include <stipple/autograd/var.hpp>
@@ -76,6 +77,35 @@ void for_each_leaf(Layer& layer, F&& f, const std::string& prefix = {}) {
     std::size_t i = 0;
     for (auto& child : layer) for_each_leaf(child, f, detail::join(prefix, std::to_string(i++)));
   }
+}
+
+/// A Parameter or Buffer of a layer, of whatever element type, and its path.
+template <Device D>
+struct LeafRef {
+  std::string path;
+  std::variant<Parameter<float, D>*, Parameter<bf16, D>*, Parameter<double, D>*, Buffer<float, D>*, Buffer<bf16, D>*,
+               Buffer<double, D>*>
+      leaf;
+};
+
+namespace detail {
+template <Device D>
+struct LeafCollector {
+  std::vector<LeafRef<D>>& leaves;
+  template <class Leaf>
+  void operator()(const std::string& path, Leaf& leaf) const {
+    leaves.push_back({path, &leaf});
+  }
+};
+}  // namespace detail
+
+/// All leaves of a layer, in the order of `for_each_leaf`; those of a const layer are not to be written to. One walk
+/// over the network's type serves everything that Model, checkpoints and weights do with it.
+template <Device D = Cpu, class Layer>
+std::vector<LeafRef<D>> leaves_of(Layer& layer) {
+  std::vector<LeafRef<D>> leaves;
+  for_each_leaf(const_cast<std::remove_const_t<Layer>&>(layer), detail::LeafCollector<D>{leaves});
+  return leaves;
 }
 
 /// Number of trained elements of a layer.

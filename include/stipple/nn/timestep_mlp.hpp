@@ -4,24 +4,19 @@
 #include <stipple/autograd/activation.hpp>
 #include <stipple/autograd/arithmetic.hpp>
 #include <stipple/autograd/timestep_embedding.hpp>
+#include <stipple/core/compiled.hpp>
 #include <stipple/nn/linear.hpp>
 
 namespace stipple {
 
 /// True if all timesteps are equal, as in every call of a sampler.
 template <Real S, Device D>
-bool is_uniform(const Tensor<S, D>& t) {
-  for (S const value : t.span())
-    if (value != t.data()[0]) return false;
-  return t.size() > 0;
-}
+bool is_uniform(const Tensor<S, D>& t);
 
 /// The timesteps a network has to embed: one of them when sampling with a uniform t, because its row then serves the
 /// whole batch by broadcasting, bit for bit as the rows of a full batch would.
 template <Real S, Device D>
-Tensor<S, D> distinct_timesteps(const Tensor<S, D>& t) {
-  return !autograd::recording_flag() && t.rank() == 1 && t.size() > 1 && is_uniform(t) ? t.slice(0, 1) : t;
-}
+Tensor<S, D> distinct_timesteps(const Tensor<S, D>& t);
 
 /// Linear, activation, Linear on a timestep embedding: (N, in) -> (N, out). Parameter names follow PyTorch's
 /// Sequential: mlp.0, mlp.2.
@@ -31,9 +26,8 @@ struct TimestepMlp {
   Activation activation = Activation::silu;
 
   TimestepMlp() = default;
-  TimestepMlp(Index in, Index out, Rng& rng, Activation between = Activation::silu)
-      : first(in, out, rng), second(out, out, rng), activation(between) {}
-  Var<T, D> operator()(const Var<T, D>& embedding) const { return second(activate(first(embedding), activation)); }
+  TimestepMlp(Index in, Index out, Rng& rng, Activation between = Activation::silu);
+  Var<T, D> operator()(const Var<T, D>& embedding) const;
   static void each(auto& self, auto&& f) {
     f("mlp.0", self.first);
     f("mlp.2", self.second);
@@ -48,11 +42,9 @@ struct TimeLinear {
   TimestepMlp<T, D> time_embedding;
   Linear<T, D> fc;
 
-  TimeLinear(Index in, Index out, Rng& rng) : time_embedding(embedding_size, out, rng), fc(in, out, rng) {}
+  TimeLinear(Index in, Index out, Rng& rng);
   /// x (N, in) and the embedding of its timesteps (N, 256) or (1, 256) -> (N, out).
-  Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& embedding) const {
-    return fc(x) * time_embedding(embedding);
-  }
+  Var<T, D> operator()(const Var<T, D>& x, const Var<T, D>& embedding) const;
   static void each(auto& self, auto&& f) {
     f("time_embedding", self.time_embedding);
     f("fc", self.fc);
@@ -60,3 +52,53 @@ struct TimeLinear {
 };
 
 }  // namespace stipple
+
+#if STIPPLE_DEFINES(nn)
+
+namespace stipple {
+
+template <Real T, Device D>
+TimestepMlp<T, D>::TimestepMlp(Index in, Index out, Rng& rng, Activation between)
+    : first(in, out, rng), second(out, out, rng), activation(between) {}
+
+template <Real T, Device D>
+Var<T, D> TimestepMlp<T, D>::operator()(const Var<T, D>& embedding) const {
+  return second(activate(first(embedding), activation));
+}
+
+template <Real T, Device D>
+TimeLinear<T, D>::TimeLinear(Index in, Index out, Rng& rng)
+    : time_embedding(embedding_size, out, rng), fc(in, out, rng) {}
+
+template <Real T, Device D>
+Var<T, D> TimeLinear<T, D>::operator()(const Var<T, D>& x, const Var<T, D>& embedding) const {
+  return fc(x) * time_embedding(embedding);
+}
+
+template <Real S, Device D>
+bool is_uniform(const Tensor<S, D>& t) {
+  for (S const value : t.span())
+    if (value != t.data()[0]) return false;
+  return t.size() > 0;
+}
+
+template <Real S, Device D>
+Tensor<S, D> distinct_timesteps(const Tensor<S, D>& t) {
+  return !autograd::recording_flag() && t.rank() == 1 && t.size() > 1 && is_uniform(t) ? t.slice(0, 1) : t;
+}
+
+#define STIPPLE_INSTANCES(S)                               \
+  template bool is_uniform<S, Cpu>(const Tensor<S, Cpu>&); \
+  template Tensor<S, Cpu> distinct_timesteps<S, Cpu>(const Tensor<S, Cpu>&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+#define STIPPLE_INSTANCES(T)           \
+  template struct TimestepMlp<T, Cpu>; \
+  template struct TimeLinear<T, Cpu>;
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple
+
+#endif

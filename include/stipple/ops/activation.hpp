@@ -1,7 +1,7 @@
 // Elementwise activations.
 #pragma once
 
-#include <stipple/backend/cpu/activation.hpp>
+#include <stipple/core/activation.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -18,6 +18,8 @@ Tensor<T, D> activate_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x, Ac
 }  // namespace stipple::ops
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/activation.hpp>
 
 namespace stipple::ops {
 

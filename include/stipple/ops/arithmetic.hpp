@@ -1,9 +1,12 @@
 // Elementwise sums, differences and products with broadcasting; scaling; conversion of the element type.
 #pragma once
 
-#include <stipple/backend/cpu/arithmetic.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
+
+namespace stipple::cpu {
+struct Broadcast;
+}
 
 namespace stipple::ops {
 
@@ -38,6 +41,8 @@ Tensor<T, D> cast(const Tensor<U, D>& a);
 }  // namespace stipple::ops
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/arithmetic.hpp>
 
 namespace stipple::ops {
 

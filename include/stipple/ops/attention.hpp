@@ -4,7 +4,6 @@
 #include <cmath>
 #include <optional>
 
-#include <stipple/backend/cpu/attention.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -63,6 +62,8 @@ Tensor<T, D> attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<T, D>& 
 }  // namespace stipple::ops
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/attention.hpp>
 
 namespace stipple::ops::detail {
 

@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include <stipple/backend/cpu/batch_norm.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -24,13 +23,6 @@ struct BatchNormGradients {
   Tensor<T, D> x;
   Tensor<accumulate_t<T>, D> weight, bias;  ///< (C); undefined where the operand was
 };
-
-namespace detail {
-/// Checks x (..., C) and its per-channel operands.
-template <Real T, Device D>
-cpu::NormPlan batch_norm_plan(const char* name, const Tensor<T, D>& x,
-                              std::initializer_list<const Tensor<accumulate_t<T>, D>*> operands);
-}  // namespace detail
 
 /// (x - mean) rstd weight + bias for x (N, ..., C), with mean and variance of each channel over the whole batch and
 /// rstd = 1 / sqrt(variance + eps). weight and bias are (C); undefined ones are left out.
@@ -64,8 +56,11 @@ void update_running_statistics(Tensor<A, D>& mean, Tensor<A, D>& variance, const
 
 #if STIPPLE_DEFINES(ops)
 
+#include <stipple/backend/cpu/batch_norm.hpp>
+
 namespace stipple::ops::detail {
 
+/// Checks x (..., C) and its per-channel operands.
 template <Real T, Device D>
 cpu::NormPlan batch_norm_plan(const char* name, const Tensor<T, D>& x,
                               std::initializer_list<const Tensor<accumulate_t<T>, D>*> operands) {
@@ -77,12 +72,6 @@ cpu::NormPlan batch_norm_plan(const char* name, const Tensor<T, D>& x,
             operand->shape(), " for ", channels, " channels, wanted (", channels, ")");
   return cpu::batch_norm_plan(x.size() / channels, channels);
 }
-
-#define STIPPLE_INSTANCES(T)                                                         \
-  template cpu::NormPlan batch_norm_plan<T, Cpu>(const char*, const Tensor<T, Cpu>&, \
-                                                 std::initializer_list<const Tensor<accumulate_t<T>, Cpu>*>);
-STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
-#undef STIPPLE_INSTANCES
 
 }  // namespace stipple::ops::detail
 

@@ -3,7 +3,6 @@
 
 #include <vector>
 
-#include <stipple/backend/cpu/concat.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -24,6 +23,8 @@ std::vector<Tensor<T, D>> split(const Tensor<T, D>& x, const std::vector<Index>&
 }  // namespace stipple::ops
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/concat.hpp>
 
 namespace stipple::ops {
 

@@ -1,7 +1,7 @@
 // Convolution of images (N, H, W, C).
 #pragma once
 
-#include <stipple/backend/cpu/conv2d.hpp>
+#include <stipple/backend/cpu/conv_dims.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/group_norm.hpp>
 #include <stipple/tensor/tensor.hpp>
@@ -69,6 +69,8 @@ Tensor<accumulate_t<T>, D> norm_conv2d_backward_weight(const Tensor<T, D>& dy, c
 }  // namespace stipple
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/conv2d.hpp>
 
 namespace stipple::ops::detail {
 

@@ -1,7 +1,7 @@
 // Transposed convolution of images (N, H, W, C): the gradient of a convolution used as an upsampling layer.
 #pragma once
 
-#include <stipple/backend/cpu/conv_transpose2d.hpp>
+#include <stipple/backend/cpu/conv_dims.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/conv2d.hpp>
 
@@ -37,6 +37,8 @@ Tensor<accumulate_t<T>, D> conv_transpose2d_backward_weight(const Tensor<T, D>& 
 }  // namespace stipple
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/conv_transpose2d.hpp>
 
 namespace stipple::ops {
 

@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include <stipple/backend/cpu/dropout.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/rng.hpp>
 
@@ -18,6 +17,8 @@ Tensor<T, D> dropout(const Tensor<T, D>& x, double p, const DrawKey& key);
 }  // namespace stipple::ops
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/dropout.hpp>
 
 namespace stipple::ops {
 

@@ -1,7 +1,6 @@
 // Table look-up by number, and one-hot vectors.
 #pragma once
 
-#include <stipple/backend/cpu/embedding.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -27,6 +26,8 @@ Tensor<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes);
 }  // namespace stipple::ops
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/embedding.hpp>
 
 namespace stipple::ops {
 

@@ -1,7 +1,7 @@
 // Group normalisation (Wu and He 2018), with an optional activation behind it.
 #pragma once
 
-#include <stipple/backend/cpu/group_norm.hpp>
+#include <stipple/core/activation.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -45,6 +45,8 @@ GroupNormGradients<T, D> group_norm_backward(const Tensor<T, D>& dy, const Tenso
 }  // namespace stipple
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/group_norm.hpp>
 
 namespace stipple::ops::detail {
 

@@ -1,7 +1,6 @@
 // Layer normalisation over the last axis (Ba, Kiros and Hinton 2016).
 #pragma once
 
-#include <stipple/backend/cpu/layer_norm.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -41,6 +40,8 @@ LayerNormGradients<T, D> layer_norm_backward(const Tensor<T, D>& dy, const Tenso
 }  // namespace stipple::ops
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/layer_norm.hpp>
 
 namespace stipple::ops::detail {
 

@@ -1,7 +1,6 @@
 // Linear attention (Shen et al. 2021, "Efficient attention", with both softmaxes): cost linear in the positions.
 #pragma once
 
-#include <stipple/backend/cpu/linear_attention.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -30,6 +29,8 @@ Tensor<T, D> linear_attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<
 }  // namespace stipple::ops
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/linear_attention.hpp>
 
 namespace stipple::ops::detail {
 

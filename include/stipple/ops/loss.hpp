@@ -2,7 +2,7 @@
 // torch.nn.functional. Results are in the accumulation type.
 #pragma once
 
-#include <stipple/backend/cpu/loss.hpp>
+#include <stipple/backend/cpu/loss_kind.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/embedding.hpp>
 #include <stipple/tensor/tensor.hpp>
@@ -65,6 +65,8 @@ Tensor<T, D> cross_entropy_backward(const Tensor<accumulate_t<T>, D>& dy, const 
 }  // namespace stipple
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/loss.hpp>
 
 namespace stipple::ops::detail {
 

@@ -1,7 +1,6 @@
 // Matrix products: plain, batched, and the linear map of layers.
 #pragma once
 
-#include <stipple/backend/cpu/matmul.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -32,6 +31,8 @@ Tensor<accumulate_t<T>, D> linear_backward_weight(const Tensor<T, D>& dy, const 
 }  // namespace stipple::ops
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/matmul.hpp>
 
 namespace stipple::ops::detail {
 

@@ -1,7 +1,6 @@
 // Padding of images with a constant, and cropping.
 #pragma once
 
-#include <stipple/backend/cpu/pad.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -22,6 +21,8 @@ Tensor<T, D> pad(const Tensor<T, D>& x, PadSpec spec, double value = 0);
 }  // namespace stipple
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/pad.hpp>
 
 namespace stipple::ops {
 

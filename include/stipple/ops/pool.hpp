@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include <stipple/backend/cpu/pool.hpp>
-#include <stipple/backend/cpu/resize.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -45,6 +43,9 @@ Tensor<T, D> global_avg_pool_backward(const Tensor<T, D>& dy, const Shape& x);
 }  // namespace stipple
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/pool.hpp>
+#include <stipple/backend/cpu/resize.hpp>
 
 namespace stipple::ops::detail {
 

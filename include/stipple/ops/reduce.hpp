@@ -1,7 +1,6 @@
 // Sums and means over all elements or over a range of axes, and the largest element.
 #pragma once
 
-#include <stipple/backend/cpu/reduce.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -13,14 +12,6 @@ struct Axes {
 };
 
 namespace ops {
-
-namespace detail {
-/// outer x middle x inner, with the axes in the middle, and the shape without them.
-struct ReducePlan {
-  cpu::Broadcast parts;
-  Shape kept;
-};
-}  // namespace detail
 
 /// Sum over `axes`, by default all, in the accumulation type; the axes vanish from the shape.
 template <Real T, Device D>
@@ -44,7 +35,15 @@ T max(const Tensor<T, D>& x);
 
 #if STIPPLE_DEFINES(ops)
 
+#include <stipple/backend/cpu/reduce.hpp>
+
 namespace stipple::ops::detail {
+
+/// outer x middle x inner, with the axes in the middle, and the shape without them.
+struct ReducePlan {
+  cpu::Broadcast parts;
+  Shape kept;
+};
 
 inline ReducePlan reduce_plan(const char* name, const Shape& shape, Axes axes) {
   int const rank = shape.rank();

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include <stipple/backend/cpu/resize.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -37,6 +36,8 @@ Tensor<T, D> resize_backward(const Tensor<T, D>& dy, Size2d size, ResizeSpec spe
 }  // namespace stipple
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/resize.hpp>
 
 namespace stipple::ops::detail {
 

@@ -1,7 +1,6 @@
 // Softmax over the last axis.
 #pragma once
 
-#include <stipple/backend/cpu/softmax.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -18,6 +17,8 @@ Tensor<T, D> softmax_backward(const Tensor<T, D>& dy, const Tensor<T, D>& y);
 }  // namespace stipple::ops
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/softmax.hpp>
 
 namespace stipple::ops {
 

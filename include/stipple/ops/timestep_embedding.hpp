@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include <stipple/backend/cpu/timestep_embedding.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -28,6 +27,8 @@ Tensor<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, 
 }  // namespace stipple
 
 #if STIPPLE_DEFINES(ops)
+
+#include <stipple/backend/cpu/timestep_embedding.hpp>
 
 namespace stipple::ops {
 

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/optim/step.hpp>
 
 namespace stipple {
@@ -25,11 +26,39 @@ struct AdamWConfig {
   bool amsgrad = false;
 };
 
+/// Adam: m <- beta1 m + (1 - beta1) g, v <- beta2 v + (1 - beta2) g^2,
+/// w <- w - learning_rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon).
+struct Adam {
+  static constexpr const char* name = "adam";
+  AdamConfig config;
+
+  /// Updates all weights from the gradients, clipped first if `max_norm` says so; moments and step count are kept in
+  /// the model. Returns the gradient's norm if there is a `max_norm`, else 0. Throws Error on settings out of range.
+  template <Real T, Device D>
+  double step(ModelState<T, D>& model, const StepOptions& options = {}) const;
+};
+
+/// Adam with weight decay apart from the gradient.
+struct AdamW {
+  static constexpr const char* name = "adamw";
+  AdamWConfig config;
+
+  /// See Adam::step.
+  template <Real T, Device D>
+  double step(ModelState<T, D>& model, const StepOptions& options = {}) const;
+};
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(optim)
+
+namespace stipple {
+
 namespace detail {
 
 // `l2` is added to the gradient times the weight, `shrink` times the learning rate taken off the weight.
-template <class Net, class Config>
-double adam_step(Model<Net>& model, const char* name, const Config& config, double l2, double shrink,
+template <Real T, Device D, class Config>
+double adam_step(ModelState<T, D>& model, const char* name, const Config& config, double l2, double shrink,
                  const StepOptions& options) {
   check_setting(name, "learning_rate", config.learning_rate * options.learning_rate_factor);
   check_setting(name, "beta1", config.beta1, 1);
@@ -58,30 +87,22 @@ double adam_step(Model<Net>& model, const char* name, const Config& config, doub
 
 }  // namespace detail
 
-/// Adam: m <- beta1 m + (1 - beta1) g, v <- beta2 v + (1 - beta2) g^2,
-/// w <- w - learning_rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon).
-struct Adam {
-  static constexpr const char* name = "adam";
-  AdamConfig config;
+template <Real T, Device D>
+double Adam::step(ModelState<T, D>& model, const StepOptions& options) const {
+  return detail::adam_step(model, name, config, config.weight_decay, 0, options);
+}
 
-  /// Updates all weights from the gradients, clipped first if `max_norm` says so; moments and step count are kept in
-  /// the model. Returns the gradient's norm if there is a `max_norm`, else 0. Throws Error on settings out of range.
-  template <class Net>
-  double step(Model<Net>& model, const StepOptions& options = {}) const {
-    return detail::adam_step(model, name, config, config.weight_decay, 0, options);
-  }
-};
+template <Real T, Device D>
+double AdamW::step(ModelState<T, D>& model, const StepOptions& options) const {
+  return detail::adam_step(model, name, config, 0, config.weight_decay, options);
+}
 
-/// Adam with weight decay apart from the gradient.
-struct AdamW {
-  static constexpr const char* name = "adamw";
-  AdamWConfig config;
-
-  /// See Adam::step.
-  template <class Net>
-  double step(Model<Net>& model, const StepOptions& options = {}) const {
-    return detail::adam_step(model, name, config, 0, config.weight_decay, options);
-  }
-};
+#define STIPPLE_INSTANCES(T)                                                 \
+  template double Adam::step(ModelState<T, Cpu>&, const StepOptions&) const; \
+  template double AdamW::step(ModelState<T, Cpu>&, const StepOptions&) const;
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
 
 }  // namespace stipple
+
+#endif

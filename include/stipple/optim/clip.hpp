@@ -3,13 +3,35 @@
 
 #include <cmath>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/nn/model.hpp>
 
 namespace stipple {
 
 /// Euclidean norm of all gradients together. Throws Error naming the first parameter whose gradient is not finite.
-template <class Net>
-double gradient_norm(Model<Net>& model) {
+template <Real T, Device D>
+double gradient_norm(ModelState<T, D>& model);
+
+namespace detail {
+/// What PyTorch's clip_grad_norm_ multiplies with: 1 when the norm is within bounds.
+STIPPLE_INLINE double clip_factor(double norm, double max_norm);
+}  // namespace detail
+
+/// Scales all gradients so that their common norm is at most `max_norm`, and returns the norm they had. An optimiser
+/// step with `max_norm` does the same without a pass of its own. Throws Error when a gradient is not finite.
+template <Real T, Device D>
+double clip_grad_norm(ModelState<T, D>& model, double max_norm);
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(optim)
+
+#include <stipple/backend/cpu/optimizer.hpp>
+
+namespace stipple {
+
+template <Real T, Device D>
+double gradient_norm(ModelState<T, D>& model) {
   auto const& gradients = model.gradients();
   double const norm = std::sqrt(cpu::sum_of_squares(gradients.data(), gradients.size()));
   if (!std::isfinite(norm)) {
@@ -20,19 +42,22 @@ double gradient_norm(Model<Net>& model) {
   return norm;
 }
 
-namespace detail {
-/// What PyTorch's clip_grad_norm_ multiplies with: 1 when the norm is within bounds.
-inline double clip_factor(double norm, double max_norm) {
+}  // namespace stipple
+
+namespace stipple::detail {
+
+STIPPLE_INLINE double clip_factor(double norm, double max_norm) {
   require(max_norm > 0, "clip_grad_norm: given max_norm ", max_norm, ", wanted a positive number");
   return std::min(1.0, max_norm / (norm + 1e-6));
 }
-}  // namespace detail
 
-/// Scales all gradients so that their common norm is at most `max_norm`, and returns the norm they had. An optimiser
-/// step with `max_norm` does the same without a pass of its own. Throws Error when a gradient is not finite.
-template <class Net>
-double clip_grad_norm(Model<Net>& model, double max_norm) {
-  using C = typename Model<Net>::master;
+}  // namespace stipple::detail
+
+namespace stipple {
+
+template <Real T, Device D>
+double clip_grad_norm(ModelState<T, D>& model, double max_norm) {
+  using C = accumulate_t<T>;
   double const norm = gradient_norm(model);
   double const factor = detail::clip_factor(norm, max_norm);
   auto& gradients = model.gradients();
@@ -40,4 +65,12 @@ double clip_grad_norm(Model<Net>& model, double max_norm) {
   return norm;
 }
 
+#define STIPPLE_INSTANCES(T)                                  \
+  template double gradient_norm<T, Cpu>(ModelState<T, Cpu>&); \
+  template double clip_grad_norm<T, Cpu>(ModelState<T, Cpu>&, double);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
 }  // namespace stipple
+
+#endif

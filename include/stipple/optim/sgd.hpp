@@ -1,6 +1,7 @@
 // Stochastic gradient descent with momentum, in PyTorch's form (Sutskever et al. 2013).
 #pragma once
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/optim/step.hpp>
 
 namespace stipple {
@@ -18,27 +19,42 @@ struct Sgd {
   SgdConfig config;
 
   /// See Adam::step.
-  template <class Net>
-  double step(Model<Net>& model, const StepOptions& options = {}) const {
-    double const rate = config.learning_rate * options.learning_rate_factor;
-    detail::check_setting(name, "learning_rate", rate);
-    detail::check_setting(name, "momentum", config.momentum);
-    detail::check_setting(name, "weight_decay", config.weight_decay);
-    require(!config.nesterov || config.momentum > 0, "sgd: given nesterov without momentum");
-    bool const keeps = config.momentum > 0;
-    return detail::optimizer_step(model, keeps ? "sgd_momentum" : "sgd", keeps ? 1 : 0, options,
-                                  [&]<class C>(const cpu::OptimizerArrays<C>& arrays, Index n, auto const&,
-                                               double gradient_scale, double average_rate) {
-                                    cpu::SgdUpdate<C> update;
-                                    update.gradient_scale = static_cast<C>(gradient_scale);
-                                    update.l2 = static_cast<C>(config.weight_decay);
-                                    update.momentum = static_cast<C>(config.momentum);
-                                    update.learning_rate = static_cast<C>(rate);
-                                    update.nesterov = config.nesterov;
-                                    update.average_rate = static_cast<C>(average_rate);
-                                    cpu::sgd_update(update, arrays, n);
-                                  });
-  }
+  template <Real T, Device D>
+  double step(ModelState<T, D>& model, const StepOptions& options = {}) const;
 };
 
 }  // namespace stipple
+
+#if STIPPLE_DEFINES(optim)
+
+namespace stipple {
+
+template <Real T, Device D>
+double Sgd::step(ModelState<T, D>& model, const StepOptions& options) const {
+  double const rate = config.learning_rate * options.learning_rate_factor;
+  detail::check_setting(name, "learning_rate", rate);
+  detail::check_setting(name, "momentum", config.momentum);
+  detail::check_setting(name, "weight_decay", config.weight_decay);
+  require(!config.nesterov || config.momentum > 0, "sgd: given nesterov without momentum");
+  bool const keeps = config.momentum > 0;
+  return detail::optimizer_step(model, keeps ? "sgd_momentum" : "sgd", keeps ? 1 : 0, options,
+                                [&]<class C>(const cpu::OptimizerArrays<C>& arrays, Index n, auto const&,
+                                             double gradient_scale, double average_rate) {
+                                  cpu::SgdUpdate<C> update;
+                                  update.gradient_scale = static_cast<C>(gradient_scale);
+                                  update.l2 = static_cast<C>(config.weight_decay);
+                                  update.momentum = static_cast<C>(config.momentum);
+                                  update.learning_rate = static_cast<C>(rate);
+                                  update.nesterov = config.nesterov;
+                                  update.average_rate = static_cast<C>(average_rate);
+                                  cpu::sgd_update(update, arrays, n);
+                                });
+}
+
+#define STIPPLE_INSTANCES(T) template double Sgd::step(ModelState<T, Cpu>&, const StepOptions&) const;
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple
+
+#endif

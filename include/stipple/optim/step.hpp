@@ -4,6 +4,7 @@
 #include <limits>
 #include <string>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/optim/clip.hpp>
 
 namespace stipple {
@@ -15,23 +16,31 @@ struct StepOptions {
   double max_norm = std::numeric_limits<double>::infinity();
 };
 
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(optim)
+
+#include <stipple/backend/cpu/optimizer.hpp>
+
+namespace stipple {
+
 namespace detail {
 
 /// One step of optimiser `kind`: `apply(arrays, n, state, gradient_scale, average_rate)` updates the arenas. The step
 /// leaves the gradients used up. Returns the norm of the gradient if it was asked for by `max_norm`, 0 otherwise.
-template <class Net, class Apply>
-double optimizer_step(Model<Net>& model, const std::string& kind, std::size_t moments, const StepOptions& options,
+template <Real T, Device D, class Apply>
+double optimizer_step(ModelState<T, D>& model, const std::string& kind, std::size_t moments, const StepOptions& options,
                       const Apply& apply) {
   bool const clips = options.max_norm != std::numeric_limits<double>::infinity();
   double const norm = clips ? gradient_norm(model) : 0;
   double const gradient_scale = clips ? clip_factor(norm, options.max_norm) : 1;
 
-  cpu::OptimizerArrays<typename Model<Net>::master> arrays;
+  cpu::OptimizerArrays<accumulate_t<T>> arrays;
   auto& state = model.optimizer_state(kind, moments);
   for (std::size_t i = 0; i < moments; ++i) arrays.moments[i] = state.moments[i].data();
   arrays.weights = model.weights().data();
   arrays.gradients = std::as_const(model.gradients()).data();
-  if constexpr (Model<Net>::has_working) arrays.working = model.working_weights().data();
+  if constexpr (ModelState<T, D>::has_working) arrays.working = model.working_weights().data();
   double average_rate = 0;
   if (model.has_ema()) {
     auto& average = model.ema_state();
@@ -54,3 +63,5 @@ inline void check_setting(const char* optimizer, const char* name, double value,
 }  // namespace detail
 
 }  // namespace stipple
+
+#endif

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <string>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/core/context.hpp>
 
 namespace stipple {
@@ -31,6 +32,82 @@ std::string formatted(const char* format, Values... values) {
   return text;
 }
 
+}  // namespace detail
+
+/// " 37%  1734/4690  12.3 steps/s  4:01 left  loss 0.0532  412 MiB", after a bar of `bar` characters if that is
+/// positive.
+STIPPLE_IO_INLINE std::string progress_text(const ProgressReport& report, int bar = 0);
+
+/// Shows the progress of a run on a stream, standard error unless told otherwise.
+class Progress {
+ public:
+  /// From step `first` to step `total`. A quiet one shows nothing.
+  Progress(std::int64_t first, std::int64_t total, bool quiet = false, std::FILE* stream = stderr);
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  /// Leaves the last line standing.
+  ~Progress();
+
+  /// After each step, with its loss or NaN; costs a look at the clock unless it is time to show something.
+  void update(std::int64_t step, double loss);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void show();
+
+  std::int64_t first_;
+  bool quiet_;
+  std::FILE* stream_;
+  bool on_terminal_;
+  ProgressReport report_;
+  Clock::time_point start_ = Clock::now(), shown_ = start_;
+};
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES_IO(train)
+
+namespace stipple {
+
+STIPPLE_IO_INLINE Progress::Progress(std::int64_t first, std::int64_t total, bool quiet, std::FILE* stream)
+    : first_(first), quiet_(quiet), stream_(stream), on_terminal_(isatty(fileno(stream)) != 0) {
+  report_.step = first;
+  report_.total = total;
+}
+
+STIPPLE_IO_INLINE Progress::~Progress() {
+  if (quiet_ || report_.step == first_) return;
+  show();
+  if (on_terminal_) std::fputc('\n', stream_);
+  std::fflush(stream_);
+}
+
+STIPPLE_IO_INLINE void Progress::update(std::int64_t step, double loss) {
+  if (quiet_) return;
+  report_.step = step;
+  report_.loss = loss;
+  auto const now = Clock::now();
+  if (now - shown_ < (on_terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(5))) return;
+  shown_ = now;
+  show();
+}
+
+STIPPLE_IO_INLINE void Progress::show() {
+  double const seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+  report_.steps_per_second = seconds > 0 ? static_cast<double>(report_.step - first_) / seconds : 0;
+  report_.memory = Context::instance().allocator.report().peak;
+  if (on_terminal_)
+    std::fprintf(stream_, "\r%s\033[K", progress_text(report_, 24).c_str());
+  else
+    std::fprintf(stream_, "%s\n", progress_text(report_).c_str());
+  std::fflush(stream_);
+}
+
+}  // namespace stipple
+
+namespace stipple::detail {
+
 /// "4:05" or "1:02:45"
 inline std::string clock_text(double seconds) {
   auto const s = static_cast<long long>(seconds + 0.5);
@@ -43,11 +120,11 @@ inline std::string memory_text(std::size_t bytes) {
   return mib < 1024 ? formatted("%.0f MiB", mib) : formatted("%.1f GiB", mib / 1024);
 }
 
-}  // namespace detail
+}  // namespace stipple::detail
 
-/// " 37%  1734/4690  12.3 steps/s  4:01 left  loss 0.0532  412 MiB", after a bar of `bar` characters if that is
-/// positive.
-inline std::string progress_text(const ProgressReport& report, int bar = 0) {
+namespace stipple {
+
+STIPPLE_IO_INLINE std::string progress_text(const ProgressReport& report, int bar) {
   double const part = report.total > 0 ? static_cast<double>(report.step) / static_cast<double>(report.total) : 0;
   std::string text;
   if (bar > 0) {
@@ -67,56 +144,6 @@ inline std::string progress_text(const ProgressReport& report, int bar = 0) {
   return text + "  " + detail::memory_text(report.memory);
 }
 
-/// Shows the progress of a run on a stream, standard error unless told otherwise.
-class Progress {
- public:
-  /// From step `first` to step `total`. A quiet one shows nothing.
-  Progress(std::int64_t first, std::int64_t total, bool quiet = false, std::FILE* stream = stderr)
-      : first_(first), quiet_(quiet), stream_(stream), on_terminal_(isatty(fileno(stream)) != 0) {
-    report_.step = first;
-    report_.total = total;
-  }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  /// Leaves the last line standing.
-  ~Progress() {
-    if (quiet_ || report_.step == first_) return;
-    show();
-    if (on_terminal_) std::fputc('\n', stream_);
-    std::fflush(stream_);
-  }
-
-  /// After each step, with its loss or NaN; costs a look at the clock unless it is time to show something.
-  void update(std::int64_t step, double loss) {
-    if (quiet_) return;
-    report_.step = step;
-    report_.loss = loss;
-    auto const now = Clock::now();
-    if (now - shown_ < (on_terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(5))) return;
-    shown_ = now;
-    show();
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-
-  void show() {
-    double const seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-    report_.steps_per_second = seconds > 0 ? static_cast<double>(report_.step - first_) / seconds : 0;
-    report_.memory = Context::instance().allocator.report().peak;
-    if (on_terminal_)
-      std::fprintf(stream_, "\r%s\033[K", progress_text(report_, 24).c_str());
-    else
-      std::fprintf(stream_, "%s\n", progress_text(report_).c_str());
-    std::fflush(stream_);
-  }
-
-  std::int64_t first_;
-  bool quiet_;
-  std::FILE* stream_;
-  bool on_terminal_;
-  ProgressReport report_;
-  Clock::time_point start_ = Clock::now(), shown_ = start_;
-};
-
 }  // namespace stipple
+
+#endif

@@ -1,6 +1,8 @@
 // SIGINT and SIGTERM as a flag, so that a run can end at a good place.
 #pragma once
 
+#include <stipple/core/compiled.hpp>
+
 #include <signal.h>
 
 #include <array>
@@ -12,18 +14,10 @@ namespace stipple {
 /// Before and after, signals do what they did. One at a time.
 class StopSignals {
  public:
-  StopSignals() {
-    received_ = 0;
-    struct sigaction action {};
-    action.sa_handler = [](int number) { received_ = number; };
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
-    for (std::size_t i = 0; i < numbers.size(); ++i) sigaction(numbers[i], &action, &before_[i]);
-  }
+  StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
-  ~StopSignals() {
-    for (std::size_t i = 0; i < numbers.size(); ++i) sigaction(numbers[i], &before_[i], nullptr);
-  }
+  ~StopSignals();
 
   /// The number of the signal that asked to stop, or 0.
   int received() const { return received_; }
@@ -38,3 +32,23 @@ class StopSignals {
 };
 
 }  // namespace stipple
+
+#if STIPPLE_DEFINES_IO(train)
+
+namespace stipple {
+
+STIPPLE_IO_INLINE StopSignals::StopSignals() {
+  received_ = 0;
+  struct sigaction action {};
+  action.sa_handler = [](int number) { received_ = number; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  for (std::size_t i = 0; i < numbers.size(); ++i) sigaction(numbers[i], &action, &before_[i]);
+}
+
+STIPPLE_IO_INLINE StopSignals::~StopSignals() {
+  for (std::size_t i = 0; i < numbers.size(); ++i) sigaction(numbers[i], &before_[i], nullptr);
+}
+
+}  // namespace stipple
+
+#endif

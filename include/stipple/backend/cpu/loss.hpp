@@ -4,16 +4,9 @@
 #include <algorithm>
 
 #include <stipple/backend/cpu/arithmetic.hpp>
+#include <stipple/backend/cpu/loss_kind.hpp>
 
 namespace stipple::cpu {
-
-/// f(d) of the difference d = prediction - target, with a parameter p.
-enum class LossKind {
-  mse,        ///< d^2
-  l1,         ///< |d|
-  huber,      ///< d^2 / 2 up to |d| = p, p (|d| - p / 2) beyond
-  smooth_l1,  ///< d^2 / 2p up to |d| = p, |d| - p / 2 beyond; |d| for p = 0
-};
 
 /// The sum of f(x - y) over n elements.
 template <class T, class U>

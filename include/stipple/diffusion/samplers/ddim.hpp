@@ -1,6 +1,7 @@
 // The DDIM sampler: few steps with the network of DDPM, deterministic with eta = 0.
 #pragma once
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/diffusion/samplers/sampling.hpp>
 
 namespace stipple {
@@ -22,11 +23,49 @@ struct DdimOptions {
 };
 
 /// sigma_t of Song et al. 2021, eq. 16.
-inline double ddim_sigma(double eta, double abar, double abar_previous) {
+STIPPLE_INLINE double ddim_sigma(double eta, double abar, double abar_previous);
+
+namespace detail {
+
+// `sample_ddim`; `noise` is not called where sigma is 0.
+template <Real S>
+Tensor<S> run_ddim(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const Schedule& schedule,
+                   const NoiseFunction<S>& noise, const DdimOptions& options);
+
+}  // namespace detail
+
+/// DDIM (Song et al. 2021, eq. 12 and 16): from x_T (N, ...), standard normals, to x_0. `f` is a denoiser or a network.
+///
+/// Steps go from each listed timestep to the next, and from the last to the data (abar = 1), where sigma is 0.
+/// `noise`, an Rng or a source of normals (step, shape) -> Tensor<S>, is drawn from where sigma > 0; see sample_ddpm.
+/// Throws for bad options, a start without samples, and a denoiser that returns another shape.
+template <Real S, class F, class Noise>
+Tensor<S> sample_ddim(const F& f, const Tensor<S>& x_T, const Schedule& schedule, Noise&& noise,
+                      const DdimOptions& options) {
+  return detail::run_ddim<S>(detail::denoiser_function<S>(f), x_T, schedule,
+                             detail::noise_function<S>(noise, options.first_sample), options);
+}
+
+/// The same without randomness: throws unless eta is 0.
+template <Real S, class F>
+Tensor<S> sample_ddim(const F& f, const Tensor<S>& x_T, const Schedule& schedule, const DdimOptions& options = {}) {
+  require(options.eta == 0, "sample_ddim: given eta ", options.eta, " without an Rng, wanted one before the options");
+  return detail::run_ddim<S>(detail::denoiser_function<S>(f), x_T, schedule, {}, options);
+}
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(diffusion)
+
+namespace stipple {
+
+STIPPLE_INLINE double ddim_sigma(double eta, double abar, double abar_previous) {
   return eta * std::sqrt((1 - abar_previous) / (1 - abar)) * std::sqrt(1 - abar / abar_previous);
 }
 
-namespace detail {
+}  // namespace stipple
+
+namespace stipple::detail {
 
 /// sqrt(abar_previous) x0 + sqrt(1 - abar_previous - sigma^2) eps + sigma z (Song et al. 2021, eq. 12).
 inline StepWeights ddim_weights(Prediction prediction, double abar, double abar_previous, double sigma) {
@@ -42,55 +81,43 @@ inline StepWeights ddim_weights(Prediction prediction, double abar, double abar_
   return w;
 }
 
-// For runs that draw nothing.
-struct NoNoise {};
-
-}  // namespace detail
-
-/// DDIM (Song et al. 2021, eq. 12 and 16): from x_T (N, ...), standard normals, to x_0. `f` is a denoiser or a network.
-///
-/// Steps go from each listed timestep to the next, and from the last to the data (abar = 1), where sigma is 0.
-/// `noise`, an Rng or a source of normals (step, shape) -> Tensor<S>, is drawn from where sigma > 0; see sample_ddpm.
-/// Throws for bad options, a start without samples, and a denoiser that returns another shape.
-template <Real S, class F, class Noise>
-Tensor<S> sample_ddim(const F& f, const Tensor<S>& x_T, const Schedule& schedule, Noise&& noise,
-                      const DdimOptions& options) {
+template <Real S>
+Tensor<S> run_ddim(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const Schedule& schedule,
+                   const NoiseFunction<S>& noise, const DdimOptions& options) {
   constexpr const char* name = "sample_ddim";
-  detail::check_start(name, x_T);
-  detail::X0Bound const bound(name, options);
+  check_start(name, x_T);
+  X0Bound const bound(name, options);
   require(options.eta >= 0 && options.eta <= 1, name, ": given eta ", options.eta, ", wanted 0 to 1");
-  auto const timesteps = detail::chosen_timesteps(name, schedule, options, [&](int steps) {
+  auto const timesteps = chosen_timesteps(name, schedule, options, [&](int steps) {
     return schedule.timesteps(steps, options.spacing, options.steps_offset);
   });
-  auto const& eps = detail::as_denoiser<S>(f);
   Tensor<S> x = x_T;
   for (std::size_t i = 0; i < timesteps.size(); ++i) {
     int const t = timesteps[i];
     double const abar = schedule.alpha_bar(t);
     double const abar_previous = i + 1 == timesteps.size() ? 1 : schedule.alpha_bar(timesteps[i + 1]);
     double const sigma = ddim_sigma(options.eta, abar, abar_previous);
-    auto const prediction = detail::predict(name, eps, x, t);
+    auto const prediction = predict(name, eps, x, t);
     Tensor<S> z;
     std::vector<const Tensor<S>*> extras;
-    if constexpr (!std::same_as<std::remove_cvref_t<Noise>, detail::NoNoise>) {
-      if (sigma > 0) {
-        z = detail::step_noise<S>(name, noise, static_cast<int>(i), x.shape(), options.first_sample);
-        extras.push_back(&z);
-      }
+    if (sigma > 0) {
+      z = step_noise(name, noise, static_cast<int>(i), x.shape());
+      extras.push_back(&z);
     }
-    auto const weights = detail::ddim_weights(options.prediction, abar, abar_previous, sigma);
-    auto const now = detail::step(weights, bound, x, prediction, extras, static_cast<bool>(options.callback));
+    auto const weights = ddim_weights(options.prediction, abar, abar_previous, sigma);
+    auto const now = step(weights, bound, x, prediction, extras, static_cast<bool>(options.callback));
     x = now.x;
-    if (!detail::report(options.callback, i, timesteps.size(), t, now)) break;
+    if (!report(options.callback, i, timesteps.size(), t, now)) break;
   }
   return x;
 }
 
-/// The same without randomness: throws unless eta is 0.
-template <Real S, class F>
-Tensor<S> sample_ddim(const F& f, const Tensor<S>& x_T, const Schedule& schedule, const DdimOptions& options = {}) {
-  require(options.eta == 0, "sample_ddim: given eta ", options.eta, " without an Rng, wanted one before the options");
-  return sample_ddim(f, x_T, schedule, detail::NoNoise{}, options);
-}
+#define STIPPLE_INSTANCES(S)                                                                    \
+  template Tensor<S> run_ddim<S>(const DenoiserFunction<S>&, const Tensor<S>&, const Schedule&, \
+                                 const NoiseFunction<S>&, const DdimOptions&);
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
+#undef STIPPLE_INSTANCES
 
-}  // namespace stipple
+}  // namespace stipple::detail
+
+#endif

@@ -1,6 +1,7 @@
 // The DDPM sampler: ancestral sampling along the reversed chain.
 #pragma once
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/diffusion/samplers/sampling.hpp>
 
 namespace stipple {
@@ -36,7 +37,35 @@ namespace detail {
 
 /// (x - (1 - alpha) / sqrt(1 - abar) eps) / sqrt(alpha) (Ho et al. 2020, eq. 11), written with x0 and x as in eq. 7,
 /// so that x0 can be bounded. alpha = abar / abar_previous takes a step over any distance.
-inline StepWeights ddpm_weights(Prediction prediction, double abar, double abar_previous) {
+STIPPLE_INLINE StepWeights ddpm_weights(Prediction prediction, double abar, double abar_previous);
+
+// `sample_ddpm`.
+template <Real S>
+Tensor<S> run_ddpm(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const Schedule& schedule,
+                   const NoiseFunction<S>& noise, const DdpmSamplerOptions& options);
+
+}  // namespace detail
+
+/// DDPM (Ho et al. 2020, algorithm 2): from x_T (N, ...), standard normals, to x_0. `f` is a denoiser or a network.
+///
+/// Steps go from each listed timestep to the next, and from the last to the data (abar = 1), without noise there.
+/// `noise` is an Rng or a source of normals (step, shape) -> Tensor<S>. With an Rng, sample i gets the same noise in
+/// any batch: it depends on the seed, the draw (one a step) and first_sample + i. Throws for bad options, a start
+/// without samples, and a denoiser that returns another shape.
+template <Real S, class F, class Noise>
+Tensor<S> sample_ddpm(const F& f, const Tensor<S>& x_T, const Schedule& schedule, Noise&& noise,
+                      const DdpmSamplerOptions& options = {}) {
+  return detail::run_ddpm<S>(detail::denoiser_function<S>(f), x_T, schedule,
+                             detail::noise_function<S>(noise, options.first_sample), options);
+}
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(diffusion)
+
+namespace stipple::detail {
+
+STIPPLE_INLINE StepWeights ddpm_weights(Prediction prediction, double abar, double abar_previous) {
   double const alpha = abar / abar_previous, beta = 1 - alpha;
   StepWeights w;
   w.x0_form = x0_form(prediction, std::sqrt(abar), std::sqrt(1 - abar));
@@ -64,25 +93,16 @@ Tensor<S> split_learned_variance(const Tensor<S>& both, Tensor<S>& z, double sma
   return prediction;
 }
 
-}  // namespace detail
-
-/// DDPM (Ho et al. 2020, algorithm 2): from x_T (N, ...), standard normals, to x_0. `f` is a denoiser or a network.
-///
-/// Steps go from each listed timestep to the next, and from the last to the data (abar = 1), without noise there.
-/// `noise` is an Rng or a source of normals (step, shape) -> Tensor<S>. With an Rng, sample i gets the same noise in
-/// any batch: it depends on the seed, the draw (one a step) and first_sample + i. Throws for bad options, a start
-/// without samples, and a denoiser that returns another shape.
-template <Real S, class F, class Noise>
-Tensor<S> sample_ddpm(const F& f, const Tensor<S>& x_T, const Schedule& schedule, Noise&& noise,
-                      const DdpmSamplerOptions& options = {}) {
+template <Real S>
+Tensor<S> run_ddpm(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const Schedule& schedule,
+                   const NoiseFunction<S>& noise, const DdpmSamplerOptions& options) {
   constexpr const char* name = "sample_ddpm";
-  detail::check_start(name, x_T);
-  detail::X0Bound const bound(name, options);
-  auto const timesteps = detail::chosen_timesteps(name, schedule, options, [&](int steps) {
+  check_start(name, x_T);
+  X0Bound const bound(name, options);
+  auto const timesteps = chosen_timesteps(name, schedule, options, [&](int steps) {
     return schedule.timesteps(steps, options.spacing, options.steps_offset);
   });
   bool const learned = options.variance == Variance::learned_range;
-  auto const& eps = detail::as_denoiser<S>(f);
   Tensor<S> x = x_T;
   for (std::size_t i = 0; i < timesteps.size(); ++i) {
     int const t = timesteps[i];
@@ -90,26 +110,34 @@ Tensor<S> sample_ddpm(const F& f, const Tensor<S>& x_T, const Schedule& schedule
     double const abar = schedule.alpha_bar(t), abar_previous = last ? 1 : schedule.alpha_bar(timesteps[i + 1]);
     double const beta = 1 - abar / abar_previous;
     double const posterior_variance = (1 - abar_previous) / (1 - abar) * beta;
-    auto prediction = detail::predict(name, eps, x, t, learned ? 2 : 1);
-    auto weights = detail::ddpm_weights(options.prediction, abar, abar_previous);
+    auto prediction = predict(name, eps, x, t, learned ? 2 : 1);
+    auto weights = ddpm_weights(options.prediction, abar, abar_previous);
     bool const noisy = !last || (options.noise_at_last_step && t > 0);
     Tensor<S> z;
-    if (noisy) z = detail::step_noise<S>(name, noise, static_cast<int>(i), x.shape(), options.first_sample);
+    if (noisy) z = step_noise(name, noise, static_cast<int>(i), x.shape());
     if (learned) {
       if (!noisy) z = Tensor<S>(x.shape(), S(0));
       if (!z.unique()) z = z.clone();  // the source kept what it returned
-      prediction = detail::split_learned_variance(prediction, z, posterior_variance, beta);
+      prediction = split_learned_variance(prediction, z, posterior_variance, beta);
       weights.extra[0] = 1;
     } else if (noisy) {
       weights.extra[0] = std::sqrt(options.variance == Variance::fixed_large ? beta : posterior_variance);
     }
     std::vector<const Tensor<S>*> extras;
     if (noisy) extras.push_back(&z);
-    auto const now = detail::step(weights, bound, x, prediction, extras, static_cast<bool>(options.callback));
+    auto const now = step(weights, bound, x, prediction, extras, static_cast<bool>(options.callback));
     x = now.x;
-    if (!detail::report(options.callback, i, timesteps.size(), t, now)) break;
+    if (!report(options.callback, i, timesteps.size(), t, now)) break;
   }
   return x;
 }
 
-}  // namespace stipple
+#define STIPPLE_INSTANCES(S)                                                                    \
+  template Tensor<S> run_ddpm<S>(const DenoiserFunction<S>&, const Tensor<S>&, const Schedule&, \
+                                 const NoiseFunction<S>&, const DdpmSamplerOptions&);
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::detail
+
+#endif

@@ -1,6 +1,7 @@
 // DPM-Solver++: deterministic multistep solvers of order 1 to 3 for the probability-flow equation.
 #pragma once
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/diffusion/samplers/sampling.hpp>
 
 namespace stipple {
@@ -30,6 +31,28 @@ struct SolverPoint {
   double alpha = 1, sigma = 0;
   double lambda() const { return std::log(alpha) - std::log(sigma); }
 };
+
+// `sample_dpm_solver`.
+template <Real S>
+Tensor<S> run_dpm_solver(const DenoiserFunction<S>& denoise, const Tensor<S>& x_T, const Schedule& schedule,
+                         const DpmSolverOptions& options);
+
+}  // namespace detail
+
+/// DPM-Solver++ multistep (Lu et al. 2022): from x_T (N, ...), standard normals, to x_0 without randomness, one call
+/// of the network a step. `f` is a denoiser or a network. The last step goes to the data (sigma = 0) with order 1.
+/// Throws for bad options, a start without samples, and a denoiser that returns another shape.
+template <Real S, class F>
+Tensor<S> sample_dpm_solver(const F& f, const Tensor<S>& x_T, const Schedule& schedule,
+                            const DpmSolverOptions& options = {}) {
+  return detail::run_dpm_solver<S>(detail::denoiser_function<S>(f), x_T, schedule, options);
+}
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(diffusion)
+
+namespace stipple::detail {
 
 inline SolverPoint solver_point(const Schedule& schedule, int t) {
   double const abar = schedule.alpha_bar(t);
@@ -93,48 +116,50 @@ inline StepWeights dpm_solver_weights(const std::vector<SolverPoint>& at, const 
   return w;
 }
 
-}  // namespace detail
-
-/// DPM-Solver++ multistep (Lu et al. 2022): from x_T (N, ...), standard normals, to x_0 without randomness, one call
-/// of the network a step. `f` is a denoiser or a network. The last step goes to the data (sigma = 0) with order 1.
-/// Throws for bad options, a start without samples, and a denoiser that returns another shape.
-template <Real S, class F>
-Tensor<S> sample_dpm_solver(const F& f, const Tensor<S>& x_T, const Schedule& schedule,
-                            const DpmSolverOptions& options = {}) {
+template <Real S>
+Tensor<S> run_dpm_solver(const DenoiserFunction<S>& denoise, const Tensor<S>& x_T, const Schedule& schedule,
+                         const DpmSolverOptions& options) {
   constexpr const char* name = "sample_dpm_solver";
-  detail::check_start(name, x_T);
-  detail::X0Bound const bound(name, options);
+  check_start(name, x_T);
+  X0Bound const bound(name, options);
   require(options.order >= 1 && options.order <= 3, name, ": given order ", options.order, ", wanted 1, 2 or 3");
   require(!options.karras || options.timesteps.empty(), name, ": given both karras and timesteps, wanted one of them");
-  auto const timesteps = detail::chosen_timesteps(name, schedule, options, [&](int steps) {
+  auto const timesteps = chosen_timesteps(name, schedule, options, [&](int steps) {
     return schedule.solver_timesteps(steps, options.spacing, options.steps_offset);
   });
-  std::vector<detail::SolverPoint> points;
+  std::vector<SolverPoint> points;
   if (options.karras)
-    points = detail::karras_points(schedule, static_cast<int>(timesteps.size()));
+    points = karras_points(schedule, static_cast<int>(timesteps.size()));
   else
-    for (int const t : timesteps) points.push_back(detail::solver_point(schedule, t));
-  auto const& denoise = detail::as_denoiser<S>(f);
+    for (int const t : timesteps) points.push_back(solver_point(schedule, t));
   Tensor<S> x = x_T, before, before_that;  // x0 of the last two steps
   std::size_t const steps = points.size();
   for (std::size_t i = 0; i < steps; ++i) {
     auto const& now = points[i];
     int order = std::min(options.order, static_cast<int>(i) + 1);
     if (options.lower_order_final && steps < 15) order = std::min(order, static_cast<int>(steps - i));
-    std::vector<detail::SolverPoint> const at(points.begin(), points.begin() + static_cast<std::ptrdiff_t>(i) + 1);
-    auto weights = detail::dpm_solver_weights(at, i + 1 == steps ? detail::SolverPoint{} : points[i + 1], order);
+    std::vector<SolverPoint> const at(points.begin(), points.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    auto weights = dpm_solver_weights(at, i + 1 == steps ? SolverPoint{} : points[i + 1], order);
     weights.x0_form = x0_form(options.prediction, now.alpha, now.sigma);
-    auto const prediction = detail::predict(name, denoise, x, now.timestep);
+    auto const prediction = predict(name, denoise, x, now.timestep);
     std::vector<const Tensor<S>*> extras;
     if (order >= 2 && i + 1 < steps) extras.push_back(&before);
     if (order >= 3 && i + 1 < steps) extras.push_back(&before_that);
-    auto const result = detail::step(weights, bound, x, prediction, extras, true);
+    auto const result = step(weights, bound, x, prediction, extras, true);
     x = result.x;
     before_that = before;
     before = result.x0;
-    if (!detail::report(options.callback, i, steps, now.timestep, result)) break;
+    if (!report(options.callback, i, steps, now.timestep, result)) break;
   }
   return x;
 }
 
-}  // namespace stipple
+#define STIPPLE_INSTANCES(S)                                                                          \
+  template Tensor<S> run_dpm_solver<S>(const DenoiserFunction<S>&, const Tensor<S>&, const Schedule&, \
+                                       const DpmSolverOptions&);
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::detail
+
+#endif

@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include <stipple/core/compiled.hpp>
 #include <stipple/diffusion/denoiser.hpp>
 #include <stipple/diffusion/noise.hpp>
 #include <stipple/diffusion/process.hpp>
@@ -27,21 +28,62 @@ using SamplerCallback = std::function<bool(const SamplerStep&)>;
 
 namespace detail {
 
-// The normals of one step, for samples first_sample, first_sample + 1, ...
-template <Real S, class Noise>
-Tensor<S> step_noise(const char* name, Noise& noise, int step, const Shape& shape, std::uint64_t first_sample) {
-  if constexpr (std::same_as<std::remove_cvref_t<Noise>, Rng>) {
-    (void)name, (void)step;
-    return ops::cast<S>(draw_normal(noise, shape, Purpose::sample, first_sample));
-  } else {
-    Tensor<S> z = noise(step, shape);
-    require(z.shape() == shape, name, ": given noise of shape ", z.shape(), ", wanted ", shape);
-    return z;
-  }
+// What samplers call: the prediction at (x, t), and the normals of a step (step, shape).
+template <Real S>
+using DenoiserFunction = std::function<Tensor<S>(const Tensor<S>&, const Tensor<S>&)>;
+template <Real S>
+using NoiseFunction = std::function<Tensor<S>(int, const Shape&)>;
+
+// `f`, which must outlive the result, is a denoiser or a network.
+template <Real S, class F>
+DenoiserFunction<S> denoiser_function(const F& f) {
+  return [&f](const Tensor<S>& x, const Tensor<S>& t) { return as_denoiser<S>(f)(x, t); };
 }
+
+// `noise`, which must outlive the result, is an Rng, for samples first_sample, first_sample + 1, ..., or such a
+// function.
+template <Real S>
+NoiseFunction<S> noise_function(Rng& rng, std::uint64_t first_sample);
+template <Real S, class Noise>
+NoiseFunction<S> noise_function(Noise& noise, std::uint64_t) {
+  return [&noise](int step, const Shape& shape) { return noise(step, shape); };
+}
+
+// Weights of a step in double; see cpu::UpdateWeights.
+struct StepWeights {
+  LinearForm x0_form;
+  double x = 0, prediction = 0, x0 = 0;
+  std::array<double, 3> extra{};
+};
 
 // Clamps each sample to [-s, s] and divides by s, where s is the `ratio` quantile of its magnitudes, at least 1 and
 // at most `largest` (Saharia et al. 2022, section 2.3, dynamic thresholding).
+template <Real S>
+void threshold_rows(Tensor<S>& x0, double ratio, double largest);
+
+}  // namespace detail
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES(diffusion)
+
+namespace stipple::detail {
+
+template <Real S>
+NoiseFunction<S> noise_function(Rng& rng, std::uint64_t first_sample) {
+  return [&rng, first_sample](int, const Shape& shape) {
+    return ops::cast<S>(draw_normal(rng, shape, Purpose::sample, first_sample));
+  };
+}
+
+// The normals of one step.
+template <Real S>
+Tensor<S> step_noise(const char* name, const NoiseFunction<S>& noise, int step, const Shape& shape) {
+  Tensor<S> z = noise(step, shape);
+  require(z.shape() == shape, name, ": given noise of shape ", z.shape(), ", wanted ", shape);
+  return z;
+}
+
 template <Real S>
 void threshold_rows(Tensor<S>& x0, double ratio, double largest) {
   Index const row = x0.shape().count(1, x0.rank());
@@ -63,13 +105,6 @@ void threshold_rows(Tensor<S>& x0, double ratio, double largest) {
     }
   });
 }
-
-// Weights of a step in double; see cpu::UpdateWeights.
-struct StepWeights {
-  LinearForm x0_form;
-  double x = 0, prediction = 0, x0 = 0;
-  std::array<double, 3> extra{};
-};
 
 // x after a step and, where it is kept, the predicted x0.
 template <Real S>
@@ -162,8 +197,8 @@ void check_start(const char* name, const Tensor<S>& x) {
 }
 
 // The prediction at x for timestep t, `channels` times as many of them along the last axis as x has.
-template <Real S, class F>
-Tensor<S> predict(const char* name, const F& f, const Tensor<S>& x, double t, int channels = 1) {
+template <Real S>
+Tensor<S> predict(const char* name, const DenoiserFunction<S>& f, const Tensor<S>& x, double t, int channels = 1) {
   Tensor<S> prediction = f(x, Tensor<S>({x.dim(0)}, static_cast<S>(t)));
   Shape const wanted = channels == 1 ? x.shape() : x.shape().with(-1, channels * x.dim(-1));
   require(prediction.shape() == wanted, name, ": the denoiser returned shape ", prediction.shape(), ", wanted ",
@@ -179,6 +214,12 @@ bool report(const SamplerCallback& callback, std::size_t index, std::size_t step
       {static_cast<int>(index), static_cast<int>(steps), t, ops::cast<float>(now.x), ops::cast<float>(now.x0)});
 }
 
-}  // namespace detail
+#define STIPPLE_INSTANCES(S)                                        \
+  template NoiseFunction<S> noise_function<S>(Rng&, std::uint64_t); \
+  template void threshold_rows<S>(Tensor<S>&, double, double);
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
+#undef STIPPLE_INSTANCES
 
-}  // namespace stipple
+}  // namespace stipple::detail
+
+#endif

@@ -1,0 +1,342 @@
+// What every Trainer does, whatever network and optimiser it has.
+#pragma once
+
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <stipple/autograd/mode.hpp>
+#include <stipple/core/compiled.hpp>
+#include <stipple/data/loader.hpp>
+#include <stipple/io/checkpoint.hpp>
+#include <stipple/io/json_log.hpp>
+#include <stipple/optim/adam.hpp>
+#include <stipple/optim/sgd.hpp>
+
+namespace stipple {
+
+struct TrainerConfig {
+  Index batch = 128;
+  double ema = 0;  ///< decay of the moving average of the weights; 0: none is kept
+  bool ema_warmup = false;
+  FilePath out{};  ///< folder of log.jsonl and checkpoint.safetensors; empty: nothing is written
+  std::uint64_t seed = 0;
+  bool shuffle = true;
+  bool flip = false;
+  bool drop_last = false;
+  std::function<double(std::int64_t)> schedule{};             ///< factor of the learning rate at step 0, 1, ...
+  double max_norm = std::numeric_limits<double>::infinity();  ///< of the gradient
+  std::int64_t checkpoint_every = 0;                          ///< steps; 0: at the end alone. So are the next ones
+  std::int64_t validate_every = 0;
+  std::int64_t sample_every = 0;
+  std::int64_t log_every = 1;
+  double max_seconds = 0;               ///< ends the run after the step that reaches it, with a checkpoint; 0: never
+  bool quiet = false;                   ///< shows no progress
+  bool catch_signals = true;            ///< SIGINT and SIGTERM end the run after the step, with a checkpoint
+  Json configuration = Json::object();  ///< what else makes this run what it is; a resume wants the same
+};
+
+/// How a run ended.
+struct TrainingResult {
+  std::int64_t step = 0;             ///< steps done in all
+  double loss = 0;                   ///< of the last step
+  std::vector<double> epoch_losses;  ///< mean loss of each epoch
+  double seconds = 0;                ///< of this call
+  int signal = 0;                    ///< that ended it, or 0
+};
+
+namespace detail {
+
+/// One number of which a training step takes the gradient.
+struct LossValue {
+  double value = 0;
+  std::function<void()> backward;
+};
+template <Real L, Device D>
+LossValue loss_value(const Var<L, D>& loss);
+
+/// An optimiser bound to its model.
+struct BoundOptimizer {
+  std::function<double(const StepOptions&)> step;
+  double learning_rate = 0;
+  Json configuration;
+};
+
+template <class Optimizer>
+Json optimizer_configuration(const Optimizer& optimizer) {
+  auto const& c = optimizer.config;
+  Json json = Json::object({{"name", Optimizer::name}, {"learning_rate", c.learning_rate}});
+  if constexpr (requires { c.weight_decay; }) json["weight_decay"] = c.weight_decay;
+  if constexpr (requires { c.amsgrad; }) {
+    json["betas"] = Json::array({c.beta1, c.beta2});
+    json["epsilon"] = c.epsilon;
+    json["amsgrad"] = c.amsgrad;
+  }
+  if constexpr (requires { c.nesterov; }) {
+    json["momentum"] = c.momentum;
+    json["nesterov"] = c.nesterov;
+  }
+  return json;
+}
+
+}  // namespace detail
+
+/// All of a Trainer that depends neither on the network's type nor on the optimiser's.
+template <Real T, Device D>
+class TrainerCore {
+ public:
+  TrainerCore(const TrainerCore&) = delete;
+  TrainerCore& operator=(const TrainerCore&) = delete;
+
+  /// Called every `validate_every` steps with the step; what it returns goes to the log.
+  std::function<double(std::int64_t)> validate;
+  /// Called every `sample_every` steps with the step.
+  std::function<void(std::int64_t)> sample;
+
+  /// The random numbers of this run; dropout takes its masks from it as well.
+  Rng& rng() { return rng_; }
+  /// Saves and resumes another Rng with the run. It must outlive the trainer.
+  void keep(Rng& rng);
+  std::int64_t step() const { return state_.step; }
+  FilePath checkpoint_path() const;
+
+  /// Writes a checkpoint to `checkpoint_path`. Throws Error, and leaves the old one, if a weight is not finite.
+  void save();
+  /// Goes on from a checkpoint: a file, or a folder with "checkpoint.safetensors"; without one, that of `out`. Throws
+  /// Error, and changes nothing, if it is damaged or of another network or other settings.
+  void resume(FilePath path = {});
+
+ protected:
+  TrainerCore(ModelState<T, D>& model, detail::BoundOptimizer optimizer, TrainerConfig config);
+  ~TrainerCore();
+
+  LoaderConfig loader_config() const;
+  /// Batches that the run has taken of a data set with this many an epoch. Throws Error if it is beyond an epoch's end.
+  std::int64_t batches_taken(Index batches_per_epoch) const;
+  TrainingResult run(std::int64_t last_step, Index steps_per_epoch,
+                     const std::function<detail::LossValue()>& next_loss);
+
+ private:
+  // Loss, gradients, update. Returns the entry for the log.
+  Json one_step(const std::function<detail::LossValue()>& next_loss);
+  [[noreturn]] void fail_at(double loss) const;
+  void count_epoch(Json& entry, double loss, Index steps_per_epoch);
+  void call_back(Json& entry);
+  bool is_due(std::int64_t every) const { return every > 0 && state_.step % every == 0; }
+  double factor_at(std::int64_t step) const { return config_.schedule ? config_.schedule(step) : 1; }
+  void open_folder();
+  // Everything that the numbers of the run depend on from `step` on.
+  Json configuration(std::int64_t step) const;
+
+  ModelState<T, D>& model_;
+  detail::BoundOptimizer optimizer_;
+  TrainerConfig config_;
+  Rng rng_;
+  std::vector<Rng*> kept_;
+  TrainingState state_;
+  std::int64_t saved_step_ = -1;
+  std::optional<JsonLog> log_;
+};
+
+}  // namespace stipple
+
+#if STIPPLE_DEFINES_IO(train)
+
+#include <chrono>
+#include <cmath>
+
+#include <stipple/train/progress.hpp>
+#include <stipple/train/signals.hpp>
+
+namespace stipple {
+
+template <Real L, Device D>
+detail::LossValue detail::loss_value(const Var<L, D>& loss) {
+  return {static_cast<double>(loss.item()), [loss] { loss.backward(); }};
+}
+
+template <Real T, Device D>
+TrainerCore<T, D>::TrainerCore(ModelState<T, D>& model, detail::BoundOptimizer optimizer, TrainerConfig config)
+    : model_(model), optimizer_(std::move(optimizer)), config_(std::move(config)), rng_(config_.seed) {
+  if (config_.ema > 0) model_.track_ema({.decay = config_.ema, .warmup = config_.ema_warmup});
+  require(config_.checkpoint_every <= 0 || !config_.out.empty(), "train: given checkpoint_every ",
+          config_.checkpoint_every, " without a folder `out`");
+}
+template <Real T, Device D>
+TrainerCore<T, D>::~TrainerCore() = default;
+
+template <Real T, Device D>
+void TrainerCore<T, D>::keep(Rng& rng) {
+  kept_.push_back(&rng);
+}
+
+template <Real T, Device D>
+FilePath TrainerCore<T, D>::checkpoint_path() const {
+  return config_.out / "checkpoint.safetensors";
+}
+
+template <Real T, Device D>
+void TrainerCore<T, D>::save() {
+  auto const broken = model_.first_non_finite(model_.weights());
+  require(broken.empty(), "checkpoint: the weights of '", broken, "' are not finite after step ", state_.step);
+  state_.rngs = {rng_};
+  for (const Rng* const rng : kept_) state_.rngs.push_back(*rng);
+  state_.configuration = configuration(state_.step);
+  save_checkpoint(checkpoint_path(), model_, state_);
+  saved_step_ = state_.step;
+}
+
+template <Real T, Device D>
+void TrainerCore<T, D>::resume(FilePath path) {
+  if (path.empty()) path = config_.out;
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) path /= "checkpoint.safetensors";
+  auto const saved = read_training_state(path);
+  require(saved.rngs.size() == 1 + kept_.size(), "resume: ", detail::quoted(path), " holds ", saved.rngs.size(),
+          " random states, wanted ", 1 + kept_.size());
+  state_ = load_checkpoint(path, model_, configuration(saved.step));
+  rng_ = state_.rngs[0];
+  for (std::size_t i = 0; i < kept_.size(); ++i) *kept_[i] = state_.rngs[i + 1];
+  saved_step_ = state_.step;
+}
+
+template <Real T, Device D>
+LoaderConfig TrainerCore<T, D>::loader_config() const {
+  return {.batch = config_.batch,
+          .shuffle = config_.shuffle,
+          .flip = config_.flip,
+          .drop_last = config_.drop_last,
+          .seed = config_.seed};
+}
+
+template <Real T, Device D>
+std::int64_t TrainerCore<T, D>::batches_taken(Index batches_per_epoch) const {
+  require(state_.position < batches_per_epoch, "fit: the run is at batch ", state_.position,
+          " of an epoch, but this data set has ", batches_per_epoch);
+  return state_.epoch * batches_per_epoch + state_.position;
+}
+
+template <Real T, Device D>
+TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_epoch,
+                                      const std::function<detail::LossValue()>& next_loss) {
+  open_folder();
+  std::optional<StopSignals> signals;
+  if (config_.catch_signals) signals.emplace();
+  Progress progress(state_.step, last_step, config_.quiet);
+  auto const start = std::chrono::steady_clock::now();
+  auto const seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  TrainingResult result;
+  bool in_time = true;
+  while (state_.step < last_step && result.signal == 0 && in_time) {
+    Json entry = one_step(next_loss);
+    result.loss = entry.at("loss").get<double>();
+    count_epoch(entry, result.loss, steps_per_epoch);
+    progress.update(state_.step, result.loss);
+    call_back(entry);
+    entry["seconds"] = seconds();
+    if (log_ && (is_due(config_.log_every) || entry.contains("validation") || entry.contains("epoch_loss")))
+      log_->append(entry);
+    if (is_due(config_.checkpoint_every)) save();
+    if (signals) result.signal = signals->received();
+    in_time = config_.max_seconds <= 0 || seconds() < config_.max_seconds;
+  }
+  if (!config_.out.empty() && saved_step_ != state_.step) save();
+  result.step = state_.step;
+  result.epoch_losses = state_.epoch_losses;
+  result.seconds = seconds();
+  return result;
+}
+
+template <Real T, Device D>
+Json TrainerCore<T, D>::one_step(const std::function<detail::LossValue()>& next_loss) {
+  Training const training(rng_);
+  auto const loss = next_loss();
+  double const value = loss.value;
+  if (!std::isfinite(value)) fail_at(value);
+  loss.backward();
+  double const factor = factor_at(state_.step);
+  double const norm = optimizer_.step({.learning_rate_factor = factor, .max_norm = config_.max_norm});
+  ++state_.step;
+  Json entry = Json::object({{"step", state_.step}, {"epoch", state_.epoch}, {"loss", value}});
+  entry["learning_rate"] = optimizer_.learning_rate * factor;
+  if (std::isfinite(config_.max_norm)) entry["gradient_norm"] = norm;
+  return entry;
+}
+
+template <Real T, Device D>
+[[noreturn]] void TrainerCore<T, D>::fail_at(double loss) const {
+  auto const broken = model_.first_non_finite(model_.weights());
+  fail("train: the loss of step ", state_.step + 1, " is ", std::isnan(loss) ? "not a number" : "infinite", "; ",
+       broken.empty() ? "all weights are finite: look at the data and the loss"
+                      : "the first weights that are not finite are those of '" + broken +
+                            "': lower the learning rate or set max_norm");
+}
+
+template <Real T, Device D>
+void TrainerCore<T, D>::count_epoch(Json& entry, double loss, Index steps_per_epoch) {
+  if (steps_per_epoch == 0) return;
+  state_.loss_sum += loss;
+  if (++state_.position < steps_per_epoch) return;
+  state_.epoch_losses.push_back(state_.loss_sum / static_cast<double>(steps_per_epoch));
+  entry["epoch_loss"] = state_.epoch_losses.back();
+  ++state_.epoch;
+  state_.position = 0;
+  state_.loss_sum = 0;
+}
+
+template <Real T, Device D>
+void TrainerCore<T, D>::call_back(Json& entry) {
+  NoGrad const no_grad;
+  if (validate && is_due(config_.validate_every)) entry["validation"] = validate(state_.step);
+  if (sample && is_due(config_.sample_every)) sample(state_.step);
+}
+
+template <Real T, Device D>
+void TrainerCore<T, D>::open_folder() {
+  if (config_.out.empty() || log_) return;
+  std::error_code error;
+  std::filesystem::create_directories(config_.out, error);
+  require(!error, "train: cannot create the folder ", detail::quoted(config_.out), ": ", error.message());
+  auto const path = config_.out / "log.jsonl";
+  log_ = state_.step > 0 ? JsonLog::resume(path, state_.step) : JsonLog::create(path);
+}
+
+template <Real T, Device D>
+Json TrainerCore<T, D>::configuration(std::int64_t step) const {
+  auto const& c = config_;
+  return Json::object({{"precision", dtype_name<T>()},
+                       {"optimizer", optimizer_.configuration},
+                       {"learning_rate_factor", factor_at(step)},
+                       {"max_norm", c.max_norm},
+                       {"batch", c.batch},
+                       {"seed", std::to_string(c.seed)},
+                       {"shuffle", c.shuffle},
+                       {"flip", c.flip},
+                       {"drop_last", c.drop_last},
+                       {"ema", c.ema},
+                       {"ema_warmup", c.ema_warmup},
+                       {"program", c.configuration}});
+}
+
+#define STIPPLE_INSTANCES(T)                                         \
+  template detail::LossValue detail::loss_value(const Var<T, Cpu>&); \
+  template class TrainerCore<T, Cpu>;
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+STIPPLE_INSTANTIATE(template Json detail::optimizer_configuration(const Adam&);
+                    template Json detail::optimizer_configuration(const AdamW&);
+                    template Json detail::optimizer_configuration(const Sgd&);)
+
+}  // namespace stipple
+
+#else
+
+namespace stipple::detail {
+extern template Json optimizer_configuration(const Adam&);
+extern template Json optimizer_configuration(const AdamW&);
+extern template Json optimizer_configuration(const Sgd&);
+}  // namespace stipple::detail
+
+#endif

@@ -1,0 +1,16 @@
+// The definitions of the layer `io`, and of the data sets that are read with it.
+#define STIPPLE_UNIT STIPPLE_UNIT_io
+#include <stipple/data/idx.hpp>
+#include <stipple/io/checkpoint.hpp>
+#include <stipple/io/file.hpp>
+#include <stipple/io/file_dtype.hpp>
+#include <stipple/io/gif.hpp>
+#include <stipple/io/gnuplot.hpp>
+#include <stipple/io/idx.hpp>
+#include <stipple/io/image.hpp>
+#include <stipple/io/json.hpp>
+#include <stipple/io/json_log.hpp>
+#include <stipple/io/palette.hpp>
+#include <stipple/io/plot.hpp>
+#include <stipple/io/safetensors.hpp>
+#include <stipple/io/weights.hpp>

@@ -1,0 +1,5 @@
+// The definitions of the layer `train`.
+#define STIPPLE_UNIT STIPPLE_UNIT_train
+#include <stipple/train/progress.hpp>
+#include <stipple/train/signals.hpp>
+#include <stipple/train/trainer_core.hpp>

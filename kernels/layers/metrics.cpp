@@ -1,0 +1,3 @@
+// The definitions of the layer `metrics`.
+#define STIPPLE_UNIT STIPPLE_UNIT_metrics
+#include <stipple/metrics/chamfer.hpp>
