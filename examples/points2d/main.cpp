@@ -21,9 +21,8 @@ void add_options(CLI::App& app, points2d::Options& o) {
                  "course: as the course has it; best: better samples for the same work, see below")
       ->check(CLI::IsMember(std::vector<std::string>{"course", "best"}))
       ->capture_default_str();
-  app.add_option("--schedule", o.schedule, "Noise schedule, 1000 timesteps")
-      ->check(CLI::IsMember(std::vector<std::string>{"linear", "quadratic", "cosine", "sigmoid"}))
-      ->capture_default_str();
+  app.add_option("--schedule", o.schedule, "Noise schedule, 1000 timesteps [linear; sigmoid with --recipe best]")
+      ->check(CLI::IsMember(std::vector<std::string>{"linear", "quadratic", "cosine", "sigmoid"}));
   app.add_option("--batch", o.batch, "Points a step")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--points", o.points, "Points in the data set")
       ->check(CLI::Range(2, 100'000'000))
@@ -55,9 +54,11 @@ int main(int argc, char** argv) {
       "A network of TimeLinear layers 2-128-128-128-2 is trained by Adam (1e-3) on the mean squared error of the\n"
       "predicted noise, linear schedule from 1e-4 to 0.02. The Chamfer distances are sums of squared distances to the\n"
       "nearest point, both ways.\n"
-      "--recipe best keeps network, steps, batch and steps of sampling. It raises the learning rate to 2e-3 in the\n"
-      "first 2 % of the steps and lowers it along a cosine, samples from an average of the weights (0.999), spreads\n"
-      "the timesteps of DDIM quadratically, and also samples by DPM-Solver++ of order 2 with as many steps.\n\n"
+      "--recipe best keeps network, steps, batch and steps of sampling. Its noise schedule is the sigmoid one; the\n"
+      "learning rate rises to 3e-3 in the first 2 % of the steps and falls along a cosine; samples are from an "
+      "average\n"
+      "of the weights (0.999); DDIM spreads its timesteps quadratically; DPM-Solver++ of order 2 samples with as many\n"
+      "steps as DDIM.\n\n"
       "Writes metrics.json, log.jsonl, checkpoint.safetensors, loss.png, ddpm.png, ddim.png, target_and_prior.png,\n"
       "forward_process.png and samples_at_<iteration>.png. SIGINT and SIGTERM end the run with a checkpoint.");
   return example::run_program(app, options, argc, argv, [&] {

@@ -11,7 +11,7 @@ struct Options : example::CommonOptions {
   std::string dataset = "swiss_roll";
   std::int64_t steps = 5000;
   std::string recipe = "course";
-  std::string schedule = "linear";
+  std::string schedule;  ///< empty: linear, or sigmoid in the recipe "best"
   st::Index batch = 128;
   st::Index points = 1'000'000;
   st::Index sample_count = 2048;
@@ -19,6 +19,7 @@ struct Options : example::CommonOptions {
   std::int64_t sample_every = 0;
 
   bool best() const { return recipe == "best"; }
+  std::string noise_schedule() const { return !schedule.empty() ? schedule : best() ? "sigmoid" : "linear"; }
 
   /// What makes the run what it is, for metrics.json.
   st::Json to_json() const {
@@ -30,7 +31,7 @@ struct Options : example::CommonOptions {
                              {"precision", precision},
                              {"batch", batch},
                              {"points", points},
-                             {"noise_schedule", schedule},
+                             {"noise_schedule", noise_schedule()},
                              {"num_train_timesteps", num_train_timesteps},
                              {"sample_count", sample_count},
                              {"ddim_steps", ddim_steps}});

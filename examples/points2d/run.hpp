@@ -57,7 +57,7 @@ class Run {
     st::Rng rng(options.seed);
     return st::Model<Net>(Net({2, 128, 128, 128, 2}, rng));
   }
-  static st::Adam optimizer(const Options& options) { return {{.learning_rate = options.best() ? 2e-3 : 1e-3}}; }
+  static st::Adam optimizer(const Options& options) { return {{.learning_rate = options.best() ? 3e-3 : 1e-3}}; }
   static st::TrainerConfig trainer_config(const Options& options) {
     auto config = options.trainer_config();
     config.batch = options.batch;
@@ -71,7 +71,7 @@ class Run {
     config.configuration = st::Json::object({{"example", "points2d"},
                                              {"dataset", options.dataset},
                                              {"points", options.points},
-                                             {"schedule", options.schedule}});
+                                             {"noise_schedule", options.noise_schedule()}});
     return config;
   }
 
@@ -83,15 +83,13 @@ class Run {
     st::Rng rng(options_.seed);
     return st::sample_ddpm(sampling_net(), prior(n), ddpm_.schedule, rng);
   }
-  // The steps near the data are the ones that count: quadratic spacing puts more of them there.
   st::Tensor<float> sample_ddim(st::Index n) const {
     return st::sample_ddim(
         sampling_net(), prior(n), ddpm_.schedule,
         {.steps = options_.ddim_steps, .spacing = options_.best() ? st::Spacing::quadratic : st::Spacing::leading});
   }
   st::Tensor<float> sample_dpm_solver(st::Index n) const {
-    return st::sample_dpm_solver(sampling_net(), prior(n), ddpm_.schedule,
-                                 {.steps = options_.ddim_steps, .spacing = st::Spacing::quadratic, .order = 2});
+    return st::sample_dpm_solver(sampling_net(), prior(n), ddpm_.schedule, {.steps = options_.ddim_steps, .order = 2});
   }
 
   void plot_iteration(std::int64_t iteration) const {
@@ -130,7 +128,7 @@ class Run {
   }
 
   Options options_;
-  st::Ddpm ddpm_{st::schedule_by_name(options_.schedule, Options::num_train_timesteps)};
+  st::Ddpm ddpm_{st::schedule_by_name(options_.noise_schedule(), Options::num_train_timesteps)};
   st::PointDataset data_;
   st::Model<Net> net_;
   st::Trainer<Net, st::Adam> trainer_;
