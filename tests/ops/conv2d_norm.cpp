@@ -59,7 +59,7 @@ void compare(const Size& s) {
 TEST_CASE("a norm as the prologue of a convolution gives the bits of the two in turn", "[conv2d]") {
   int compared = 0;
   for (auto const& s : sizes) {
-    if (s.groups != 1 || cpu::is_pointwise(s.dims())) continue;
+    if (!ops::takes_prologue(s.x, s.weight(), s.spec())) continue;
     ++compared;
     compare<float>(s);
     compare<bf16>(s);
