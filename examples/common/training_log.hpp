@@ -14,6 +14,7 @@ namespace st = stipple;
 
 struct TrainingLog {
   std::vector<double> steps, losses;  ///< from the first step
+  std::vector<double> validation;     ///< where it was measured
   double seconds = 0;                 ///< of training
 
   /// Throws Error if the file cannot be read or is no log.
@@ -25,6 +26,7 @@ struct TrainingLog {
       auto const entry = st::parse_json(std::string_view(text).substr(begin, end - begin), what);
       steps.push_back(st::get_number(entry, "step", what));
       losses.push_back(st::get_number(entry, "loss", what));
+      if (entry.contains("validation")) validation.push_back(st::get_number(entry, "validation", what));
       double const now = st::get_number(entry, "seconds", what);
       if (now < before) total += before;  // a resume starts the clock again
       before = now;

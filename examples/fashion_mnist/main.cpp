@@ -1,4 +1,5 @@
 // fashion_mnist: DDPM on Fashion-MNIST with the annotated U-Net (AI504, practice 13).
+#include "common/idx_data.hpp"
 #include "fashion_mnist/options.hpp"
 
 namespace {
@@ -20,16 +21,7 @@ void add_options(CLI::App& app, fashion_mnist::Options& o) {
                  "course: constant learning rate; best: warm-up, cosine decay, samples from the average of the weights")
       ->check(CLI::IsMember(Names{"course", "best"}))
       ->capture_default_str();
-  app.add_option("--epochs", o.epochs, "Passes over the 60,000 images")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--steps", o.steps, "Steps of training, instead of --epochs")->check(CLI::PositiveNumber);
-  app.add_option("--max-minutes", o.max_minutes, "Stop training after the step that reaches this, then sample")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--batch", o.batch, "Images a step")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--learning-rate", o.learning_rate, "Of Adam; with --recipe best its highest")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  add_training_options(app, o, "60,000 images");
   app.add_option("--timesteps", o.timesteps, "Timesteps of the diffusion, T")
       ->check(CLI::Range(2, 100'000))
       ->capture_default_str();
@@ -44,11 +36,10 @@ int main(int argc, char** argv) {
   fashion_mnist::Options options;
   options.out = "runs/fashion_mnist";
   options.precision = "bf16";
+  options.epochs = 5;
   CLI::App app("Learns pictures of clothes by denoising diffusion and samples new ones.", "fashion_mnist");
   add_options(app, options);
-  add_common_options(app, options,
-                     "Folder of the four IDX files, plain or .gz; without it $STIPPLE_DATA/fashion-mnist, "
-                     "data/fashion-mnist, the distribution's folder and that of scripts/get-data");
+  add_common_options(app, options, example::idx_help("fashion-mnist"));
   app.footer(
       "A U-Net of widths 28, 56 and 112 is trained by Adam on randomly mirrored images.\n"
       "bf16 is the default because it is several times as fast as fp32 where the processor multiplies bf16 matrices,\n"

@@ -1,22 +1,17 @@
 // The settings of fashion_mnist. Their defaults are those of the course, but for the precision.
 #pragma once
 
-#include "common/options.hpp"
+#include "common/training_options.hpp"
 
 namespace fashion_mnist {
 
 namespace st = stipple;
 
-struct Options : example::CommonOptions {
+struct Options : example::TrainingOptions {
   std::string block = "convnext";
   std::string loss = "huber";
   std::string schedule = "linear";
   std::string recipe = "course";
-  std::int64_t epochs = 5;
-  std::int64_t steps = 0;  ///< instead of epochs, if positive
-  double max_minutes = 0;  ///< of training; 0: no limit
-  st::Index batch = 128;
-  double learning_rate = 1e-3;
   int timesteps = 200;
   st::Index sample_count = 64;
 

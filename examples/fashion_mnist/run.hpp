@@ -1,8 +1,6 @@
 // Trains the annotated U-Net on Fashion-MNIST and samples from it, in one element type.
 #pragma once
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <limits>
 #include <vector>
@@ -15,9 +13,9 @@
 #include <stipple/optim/schedule.hpp>
 #include <stipple/train/trainer.hpp>
 
+#include "common/idx_data.hpp"
 #include "common/measure.hpp"
 #include "common/training_log.hpp"
-#include "fashion_mnist/data.hpp"
 #include "fashion_mnist/options.hpp"
 
 namespace fashion_mnist {
@@ -27,7 +25,7 @@ class Run {
  public:
   explicit Run(const Options& options)
       : options_(options),
-        data_(training_images(options.data)),
+        data_(example::idx_images("fashion-mnist", options.data)),
         net_(make_net(options, data_)),
         trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()) {}
 
@@ -64,14 +62,11 @@ class Run {
     return st::Model<Net>(Net({.channels = data.images.dim(3), .block = block}, rng));
   }
 
-  std::int64_t steps_per_epoch() const { return (data_.size() + options_.batch - 1) / options_.batch; }
-  std::int64_t total_steps() const { return options_.steps > 0 ? options_.steps : options_.epochs * steps_per_epoch(); }
+  std::int64_t total_steps() const { return options_.total_steps(data_.size()); }
 
   st::TrainerConfig trainer_config() const {
     auto config = options_.trainer_config();
-    config.batch = options_.batch;
     config.flip = true;
-    config.max_seconds = 60 * options_.max_minutes;
     config.configuration = options_.to_json();
     if (options_.best()) {
       config.ema = 0.999;
@@ -105,12 +100,10 @@ class Run {
 
   // The course's lines: the epoch when it begins, the loss every 100 steps of it.
   void print(double loss) const {
-    std::int64_t const epoch = trainer_.step() / steps_per_epoch(), step = trainer_.step() % steps_per_epoch();
-    if (options_.quiet || step % 100 != 0) return;
-    if (isatty(STDERR_FILENO) != 0) std::fputs("\r\033[K", stderr);  // the bar of progress comes again below
-    if (step == 0) std::printf("epoch: %lld\n", static_cast<long long>(epoch));
-    std::printf("\tLoss: %.4f / step: %4lld\n", loss, static_cast<long long>(step));
-    std::fflush(stdout);
+    long long const per_epoch = options_.steps_per_epoch(data_.size()), step = trainer_.step() % per_epoch;
+    if (step % 100 != 0) return;
+    if (step == 0) example::announce(options_, "epoch: %lld", trainer_.step() / per_epoch);
+    example::announce(options_, "\tLoss: %.4f / step: %4lld", loss, step);
   }
 
   // All timesteps of DDPM: samples.png has what comes out, denoising.gif how one of the samples got there.

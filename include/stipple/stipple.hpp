@@ -26,6 +26,7 @@
 #include <stipple/autograd/softmax.hpp>
 #include <stipple/autograd/timestep_embedding.hpp>
 #include <stipple/data/points.hpp>
+#include <stipple/data/transform.hpp>
 #include <stipple/diffusion/ddpm.hpp>
 #include <stipple/diffusion/guidance.hpp>
 #include <stipple/diffusion/samplers/ddim.hpp>

@@ -12,5 +12,6 @@
 #include <stipple/io/json_log.hpp>
 #include <stipple/io/palette.hpp>
 #include <stipple/io/plot.hpp>
+#include <stipple/io/plot_images.hpp>
 #include <stipple/io/safetensors.hpp>
 #include <stipple/io/weights.hpp>

@@ -3,3 +3,4 @@
 #include <stipple/data/dataset.hpp>
 #include <stipple/data/loader.hpp>
 #include <stipple/data/points.hpp>
+#include <stipple/data/transform.hpp>

@@ -1,32 +1,18 @@
 // fashion_mnist: on a few tiny pictures it leaves what it should, goes on where it stopped, and says what is wrong.
-#include <gif_lib.h>
-
 #include <numeric>
 
 #include <stipple/io/read_png.hpp>
 
+#include "media.hpp"
 #include "program.hpp"
 
 namespace {
 
 constexpr int image_count = 12, image_size = 8;
 
-// Pictures and labels in the layout of MNIST.
 std::filesystem::path write_data(const ScratchFolder& folder) {
   auto const data = folder / "fashion-mnist";
-  std::filesystem::create_directories(data);
-  auto const header = [](char rank, std::initializer_list<int> extents) {
-    std::string bytes{0, 0, 8, rank};
-    for (int const extent : extents) bytes += {0, 0, 0, static_cast<char>(extent)};
-    return bytes;
-  };
-  std::string images = header(3, {image_count, image_size, image_size}), labels = header(1, {image_count});
-  for (int i = 0; i < image_count; ++i) {
-    labels += static_cast<char>(i % 10);
-    for (int j = 0; j < image_size * image_size; ++j) images += static_cast<char>((i * 37 + j * 11) % 256);
-  }
-  put_bytes(data / "train-images-idx3-ubyte", images);
-  put_bytes(data / "train-labels-idx1-ubyte", labels);
+  write_idx(data, "train", image_count, image_size);
   return data;
 }
 
@@ -34,24 +20,6 @@ std::string fashion_mnist(const std::filesystem::path& data, const std::filesyst
                           const std::string& options) {
   return program("fashion_mnist") + " --data " + quoted(data) + " --out " + quoted(out) +
          " --batch 8 --timesteps 6 --sample-count 4 --quiet " + options;
-}
-
-// Delays of the frames of an animation, in hundredths of a second; requires that all are of this size.
-std::vector<int> frame_delays(const std::filesystem::path& path, int size) {
-  int error = 0;
-  GifFileType* const gif = DGifOpenFileName(path.c_str(), &error);
-  REQUIRE(gif != nullptr);
-  REQUIRE(DGifSlurp(gif) == GIF_OK);
-  CHECK(gif->SWidth == size);
-  CHECK(gif->SHeight == size);
-  std::vector<int> delays;
-  for (int i = 0; i < gif->ImageCount; ++i) {
-    GraphicsControlBlock control;
-    REQUIRE(DGifSavedExtensionToGCB(gif, i, &control) == GIF_OK);
-    delays.push_back(control.DelayTime);
-  }
-  REQUIRE(DGifCloseFile(gif, &error) == GIF_OK);
-  return delays;
 }
 
 double mean(const std::vector<double>& values, std::size_t begin, std::size_t end) {

@@ -100,6 +100,8 @@ class TrainerCore {
   /// Saves and resumes another Rng with the run. It must outlive the trainer.
   void keep(Rng& rng);
   std::int64_t step() const { return state_.step; }
+  /// Mean loss of each epoch that is done, those before a resume included.
+  const std::vector<double>& epoch_losses() const { return state_.epoch_losses; }
   FilePath checkpoint_path() const;
 
   /// Writes a checkpoint to `checkpoint_path`. Throws Error, and leaves the old one, if a weight is not finite.

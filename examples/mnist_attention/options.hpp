@@ -1,0 +1,43 @@
+// The settings of mnist_attention. Their defaults are those of the course, but for the precision.
+#pragma once
+
+#include "common/training_options.hpp"
+
+namespace mnist_attention {
+
+namespace st = stipple;
+
+struct Options : example::TrainingOptions {
+  bool conditional = false;
+  std::string recipe = "course";
+  st::Index width = 16;
+  int timesteps = 1000;
+  st::Index validation_count = 5000;
+  st::Index validation_batch = 1000;
+  int validation_draws = 10;
+  st::Index sample_count = 10;
+
+  bool best() const { return recipe == "best"; }
+  /// Timesteps between the states in a history; ten are shown.
+  int history_interval() const { return std::max(1, timesteps / 10); }
+
+  /// What makes the run what it is, for metrics.json and the checkpoint.
+  st::Json to_json() const {
+    return st::Json::object({{"example", "mnist_attention"},
+                             {"conditional", conditional},
+                             {"recipe", recipe},
+                             {"width", width},
+                             {"num_train_timesteps", timesteps},
+                             {"batch", batch},
+                             {"learning_rate", learning_rate},
+                             {"validation_count", validation_count},
+                             {"precision", precision},
+                             {"seed", std::to_string(seed)}});
+  }
+};
+
+/// Trains and samples; returns the exit code. Compiled once for each precision, in files of their own.
+int run_fp32(const Options& options);
+int run_bf16(const Options& options);
+
+}  // namespace mnist_attention
