@@ -1,0 +1,43 @@
+// The settings of mnist_guided. Their defaults are those of the course, but for the precision.
+#pragma once
+
+#include <cmath>
+
+#include "common/training_options.hpp"
+
+namespace mnist_guided {
+
+namespace st = stipple;
+
+struct Options : example::TrainingOptions {
+  std::string network = "class";
+  std::string preset = "course";
+  st::Index width = 128;
+  double decay = 1;  ///< of the learning rate, after each epoch
+  int timesteps = 300;
+  double unconditional = 0.1;
+  double guidance = 5;
+  st::Index sample_count = 40;
+
+  bool has_classes() const { return network == "class"; }
+
+  /// What makes the run what it is, for metrics.json and the checkpoint.
+  st::Json to_json() const {
+    return st::Json::object({{"example", "mnist_guided"},
+                             {"network", network},
+                             {"width", width},
+                             {"num_train_timesteps", timesteps},
+                             {"p_uncond", has_classes() ? unconditional : 0},
+                             {"batch", batch},
+                             {"learning_rate", learning_rate},
+                             {"decay", decay},
+                             {"precision", precision},
+                             {"seed", std::to_string(seed)}});
+  }
+};
+
+/// Trains and samples; returns the exit code. Compiled once for each precision, in files of their own.
+int run_fp32(const Options& options);
+int run_bf16(const Options& options);
+
+}  // namespace mnist_guided

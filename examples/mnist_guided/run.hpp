@@ -1,0 +1,168 @@
+// Trains the U-Net on time, or on time and class, on MNIST and samples from it, in one element type.
+#pragma once
+
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <vector>
+
+#include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/guidance.hpp>
+#include <stipple/diffusion/samplers/ddpm.hpp>
+#include <stipple/io/gif.hpp>
+#include <stipple/models/berkeley_unet.hpp>
+#include <stipple/optim/schedule.hpp>
+#include <stipple/train/trainer.hpp>
+
+#include "common/idx_data.hpp"
+#include "common/measure.hpp"
+#include "common/pictures.hpp"
+#include "common/training_log.hpp"
+#include "mnist_guided/options.hpp"
+
+namespace mnist_guided {
+
+/// The network as Ddpm and samplers call it, with t from 0 to T - 1: it is told the course's t = 1 ... T, divided by T.
+template <class T>
+struct CountedFromZero {
+  using element = T;
+
+  const st::BerkeleyUnet<T, st::Cpu>& net;
+  int timesteps;
+
+  template <class... Labels>
+  st::Var<T> operator()(const st::Var<T>& x, const st::Tensor<st::accumulate_t<T>>& t, const Labels&... labels) const {
+    return net(x, st::ops::affine(t, 1.0 / timesteps, 1.0 / timesteps), labels...);
+  }
+};
+
+template <class T>
+class Run {
+ public:
+  explicit Run(const Options& options)
+      : options_(options),
+        data_(example::idx_images("mnist", options.data)),
+        net_(make_net(options)),
+        trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()) {
+    trainer_.sample = [this](std::int64_t step) { end_epoch(step); };
+  }
+
+  int operator()() {
+    example::make_folder(out_);
+    example::resume_if_asked(trainer_, options_);
+    describe();
+    auto const result = train();
+    if (result.signal != 0) return example::interrupted(result);
+    example::TrainingLog const log(out_ / "log.jsonl");
+    log.plot(out_ / "loss.png", 50);
+    double const rate = static_cast<double>(options_.images_seen(data_.size(), result.step)) / log.seconds;
+    auto metrics = options_.to_json();
+    metrics["guidance"] = options_.guidance;
+    metrics["parameters"] = example::parameter_count(net_);
+    metrics["steps"] = result.step;
+    metrics["epoch_losses"] = result.epoch_losses;
+    metrics["loss"] = log.mean_of_last(50);
+    metrics["train_seconds"] = log.seconds;
+    metrics["examples_per_second"] = rate;
+    example::Stopwatch const watch;
+    sample(result.step);
+    metrics["sample_seconds"] = watch.seconds();
+    metrics["peak_tensor_mib"] = example::peak_tensor_memory();
+    st::write_json(out_ / "metrics.json", metrics);
+    for (std::size_t i = 0; i < result.epoch_losses.size(); ++i)
+      std::printf("Mean loss of epoch %zu: %.5f\n", i + 1, result.epoch_losses[i]);
+    std::printf("Mean loss of the last 50 steps: %.5f\n", log.mean_of_last(50));
+    std::printf("%.1f examples/sec on %d threads\n", rate, st::num_threads());
+    std::printf("Pictures, metrics.json and log.jsonl are in %s\n", out_.c_str());
+    return 0;
+  }
+
+ private:
+  using Net = st::BerkeleyUnet<T, st::Cpu>;
+  static constexpr st::Index classes = 10;
+
+  static st::Model<Net> make_net(const Options& options) {
+    st::Rng rng(options.seed);
+    return st::Model<Net>(
+        Net({.width = options.width, .time = true, .classes = options.has_classes() ? classes : 0}, rng));
+  }
+  CountedFromZero<T> network() const { return {net_.net(), options_.timesteps}; }
+  std::int64_t total_steps() const { return options_.total_steps(data_.size()); }
+
+  st::TrainerConfig trainer_config() const {
+    auto config = options_.trainer_config();
+    config.sample_every = options_.steps_per_epoch(data_.size());
+    config.configuration = options_.to_json();
+    config.schedule = st::StepDecay{.every = config.sample_every, .factor = options_.decay};
+    return config;
+  }
+
+  void describe() const {
+    example::announce(options_, "%lld images, %lld parameters, %lld steps of %lld images, %s",
+                      static_cast<long long>(data_.size()), static_cast<long long>(example::parameter_count(net_)),
+                      static_cast<long long>(total_steps()), static_cast<long long>(options_.batch),
+                      options_.precision.c_str());
+  }
+
+  st::TrainingResult train() {
+    return trainer_.fit_steps(data_, total_steps(), [this](const st::ImageBatch& batch, st::Rng& rng) {
+      auto const x = example::to_unit_range(batch.images);
+      if (!options_.has_classes()) return ddpm_.loss(network(), x, rng);
+      auto const labels = st::drop_labels(batch.labels, options_.unconditional, Net::no_class, rng);
+      return ddpm_.loss(network(), x, rng, labels);
+    });
+  }
+
+  // Samples after the first epoch and every fifth; those of the end come after training.
+  void end_epoch(std::int64_t step) const {
+    auto const epoch = trainer_.epoch_losses().size();
+    example::announce(options_, "epoch %zu: mean loss %.5f", epoch, trainer_.epoch_losses().back());
+    if ((epoch == 1 || epoch % 5 == 0) && step < total_steps()) sample(step);
+  }
+
+  // All timesteps of DDPM from the same noise each time: a picture of the samples, and an animation of how they came.
+  void sample(std::int64_t step) const {
+    auto const per_epoch = options_.steps_per_epoch(data_.size());
+    auto const name = step % per_epoch == 0 ? "samples_epoch_" + std::to_string(step / per_epoch)
+                                            : "samples_step_" + std::to_string(step);
+    st::Index const n = options_.sample_count;
+    st::Rng rng(options_.seed + 1);
+    auto const x_T = rng.normal(data_.images.shape().with(0, n));
+    st::Progress progress(0, options_.timesteps, options_.quiet);
+    std::vector<st::Tensor<std::uint8_t>> frames;
+    st::DdpmSamplerOptions sampler;
+    sampler.callback = [&](const st::SamplerStep& now) {
+      if (is_kept(now.timestep + 1)) frames.push_back(grid(now.x));
+      progress.update(now.index + 1, std::numeric_limits<double>::quiet_NaN());
+      return true;
+    };
+    if (options_.has_classes()) {
+      st::Tensor<std::int32_t> labels({n});
+      for (st::Index i = 0; i < n; ++i) labels.data()[i] = static_cast<std::int32_t>(i % classes);
+      auto const guided =
+          st::guided(network(), labels,
+                     {.scale = options_.guidance, .form = st::GuidanceForm::interpolate, .null_label = Net::no_class});
+      st::sample_ddpm(guided, x_T, ddpm_.schedule, rng, sampler);
+    } else {
+      st::sample_ddpm(network(), x_T, ddpm_.schedule, rng, sampler);
+    }
+    st::write_png(out_ / (name + ".png"), frames.back());
+    st::write_gif(out_ / (name + ".gif"), frames, {.delay_ms = 100, .last_delay_ms = 1500});
+  }
+
+  // The course's caches, of x after the step at t = 1 ... T.
+  bool is_kept(int t) const { return t % 20 == 0 || t == options_.timesteps || t < 8; }
+
+  static st::Tensor<std::uint8_t> grid(const st::Tensor<float>& x) {
+    return st::make_grid(st::to_uint8(example::from_unit_range(x)), {.columns = classes, .scale = 2});
+  }
+
+  Options options_;
+  st::FilePath out_ = options_.out;
+  st::ImageDataset data_;
+  st::Ddpm ddpm_{st::linear_schedule({.num_train_timesteps = options_.timesteps})};
+  st::Model<Net> net_;
+  st::Trainer<Net, st::Adam> trainer_;
+};
+
+}  // namespace mnist_guided
