@@ -11,7 +11,7 @@ struct Broadcast;
 namespace stipple::ops {
 
 /// How `b` repeats over `a`: the same shape; one number per channel (C) or (1, ..., C); one row of channels per sample
-/// (N, C) or (N, 1, ..., C) over (N, ..., C); one number per sample (N) or (N, 1, ..., 1) over (N, ..., C); or one
+/// (N, C) or (N, 1, ..., C) over (N, ..., C); one number per sample (N, 1) or (N, 1, ..., 1) over (N, ..., C); or one
 /// number. `name` is the operation in the message of the Error thrown for any other pair.
 STIPPLE_INLINE cpu::Broadcast broadcast_plan(const char* name, const Shape& a, const Shape& b);
 
@@ -59,9 +59,8 @@ STIPPLE_INLINE cpu::Broadcast broadcast_plan(const char* name, const Shape& a, c
     if (b[0] == 1 && b[-1] == channels) return {1, a.size() / std::max<Index>(1, channels), channels};
   }
   if (b.rank() == 1 && b[0] == channels) return {1, a.size() / std::max<Index>(1, channels), channels};
-  if (b.rank() == 1 && b[0] == samples) return {samples, a.size() / std::max<Index>(1, samples), 1};
   fail(name, ": given shapes ", a, " and ", b,
-       ", wanted equal shapes, or a right operand of one number, (C), (N, C), (N, 1, ..., C), (N, 1, ..., 1) or (N)");
+       ", wanted equal shapes, or a right operand of one number, (C), (N, C), (N, 1, ..., C) or (N, 1, ..., 1)");
 }
 
 }  // namespace stipple::ops
