@@ -16,7 +16,7 @@ struct Weighted {
   Var<T, D> weight{Tensor<T, D>({1}, T(0.5f)), true};
 
   Var<T, D> operator()(const Var<T, D>& x, const Tensor<accumulate_t<T>, D>& t) const {
-    return x * weight + Var<accumulate_t<T>, D>(ops::affine(t, 1e-3));
+    return x * weight + Var<accumulate_t<T>, D>(ops::affine(t, 1e-3).reshape({t.dim(0), 1, 1, 1}));
   }
 };
 
