@@ -245,8 +245,7 @@ template <class E>
 inline void transpose_units(const void* from, Index row_bytes, E* to) {
   static_assert(sizeof(E) == 4);
   __m512i a[16], b[16];
-  STIPPLE_UNROLL for (int i = 0; i < 16; ++i) a[i] =
-      _mm512_loadu_si512(static_cast<const char*>(from) + i * row_bytes);
+  STIPPLE_UNROLL for (int i = 0; i < 16; ++i) a[i] = _mm512_loadu_si512(static_cast<const char*>(from) + i * row_bytes);
   STIPPLE_UNROLL for (int i = 0; i < 16; i += 2) {
     b[i] = _mm512_maskz_unpacklo_epi32(full, a[i], a[i + 1]);
     b[i + 1] = _mm512_maskz_unpackhi_epi32(full, a[i], a[i + 1]);
