@@ -88,8 +88,7 @@ void conv_gather_band(const ConvGather<T>& g, const void* packed, Index image, I
   Index const units = units_of<E>(g.channels),
               rows_in = (row_end - row_begin - 1) * g.stride + (g.taps_h - 1) * g.dilation + 1;
   Scratch<E> const plane(rows_in * g.plane_columns * units);
-  pack_window<T, E>(g, image, row_begin * g.stride + g.top, rows_in,
-                    plane.data());
+  pack_window<T, E>(g, image, row_begin * g.stride + g.top, rows_in, plane.data());
 
   Index const segments = conv_segments(g);
   Scratch<Index> const offsets(2 * segments);
@@ -233,8 +232,7 @@ void conv_pack_gradient_amx(const ConvWeightGradient<T>& q, const AmxGradient& a
   for (Index i = 0; i < bands; ++i) {
     Index const image = (first + i) / q.bands_per_image, row = (first + i) % q.bands_per_image * q.band_rows;
     Index const rows = g.grid_h - row < q.band_rows ? g.grid_h - row : q.band_rows;
-    pack_window<T, T>(g, image, row * g.stride + g.top, rows_in,
-                      window.data());
+    pack_window<T, T>(g, image, row * g.stride + g.top, rows_in, window.data());
     T* plane = left + i * q.phases_h * q.phases_w * q.plane_size;
     for (Index y = 0; y < q.phases_h; ++y) {
       for (Index x = 0; x < q.phases_w; ++x) {

@@ -13,8 +13,7 @@ void conv_gather_band_amx(const ConvGather<T>& g, AmxSum sum, Index image, Index
   Index const units = base::units_of<Pair>(g.channels), rows = row_end - row_begin;
   Index const rows_in = (rows - 1) * g.stride + (g.taps_h - 1) * g.dilation + 1;
   Scratch<Pair> const plane(rows_in * g.plane_columns * units);
-  base::pack_window<T, Pair>(g, image, row_begin * g.stride + g.top, rows_in,
-                             plane.data());
+  base::pack_window<T, Pair>(g, image, row_begin * g.stride + g.top, rows_in, plane.data());
   Scratch<Index> const offsets(sum.segments);
   conv_offsets(g, units, offsets.data());
   sum.a_offset = offsets.data();
