@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cmath>
-#include <cstring>
 #include <set>
 #include <string>
 #include <vector>
@@ -15,6 +14,7 @@
 #include <stipple/nn/model.hpp>
 #include <stipple/optim/adam.hpp>
 
+#include "invariance.hpp"
 #include "reference_ops.hpp"
 
 namespace course {
@@ -126,9 +126,23 @@ double relative_rms(const Tensor<A>& a, const Tensor<B>& b) {
   return std::sqrt(error / size);
 }
 
-template <class T>
-bool same_bits(const Tensor<T>& a, const Tensor<T>& b) {
-  return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(T)) == 0;
+/// From the weights of reference `name`, the bf16 network stays near the float one: some forty to sixty roundings of
+/// 2^-9 in a row.
+template <class Full, class Half, class... Labels>
+void check_bf16(const std::string& name, Full full_net, Half half_net, const Shape& image, float timestep,
+                const Labels&... labels) {
+  auto const c = config(name);
+  stipple::Model full{std::move(full_net)};
+  stipple::Model half{std::move(half_net)};
+  load(name, c, full);
+  load(name, c, half);
+  stipple::Rng rng(5);
+  auto const x = rng.normal(image);
+  Tensor<float> const t({image[0]}, timestep);
+  auto const error = relative_rms(half(Var<stipple::bf16>(stipple::ops::cast<stipple::bf16>(x)), t, labels...).value(),
+                                  full(Var<float>(x), t, labels...).value());
+  CHECK(error < 0.03);
+  CHECK(error > 0);
 }
 
 /// Worst difference between a tensor in file layout and what is stored under `name`: all of it, or every stride-th

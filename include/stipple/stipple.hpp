@@ -1,6 +1,6 @@
 // All of stipple. What needs a library of the system is included where that library is installed: nlohmann-json for
 // weights, checkpoints and the trainer, zlib for IDX data sets, libpng, stb and giflib for pictures. Left out is
-// metrics/frechet.hpp, because Eigen takes seconds to compile.
+// metrics/fid.hpp, because Eigen takes seconds to compile.
 #pragma once
 
 #include <stipple/autograd/activation.hpp>
@@ -33,7 +33,7 @@
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/diffusion/samplers/dpm_solver.hpp>
 #include <stipple/metrics/chamfer.hpp>
-#include <stipple/metrics/kernel_distance.hpp>
+#include <stipple/metrics/kid.hpp>
 #include <stipple/metrics/precision_recall.hpp>
 #include <stipple/models/annotated_unet.hpp>
 #include <stipple/models/berkeley_unet.hpp>

@@ -49,24 +49,8 @@ TEST_CASE("the annotated U-Net has the course's number of parameters", "[models]
 }
 
 TEST_CASE("a bf16 U-Net stays near the float one", "[models]") {
-  std::string const weights = course::folder("ai504_convnext") + "/weights.safetensors";
-  stipple::Model full{small<float>(AnnotatedBlock::convnext)};
-  stipple::Model half{small<stipple::bf16>(AnnotatedBlock::convnext)};
-  stipple::load_weights(weights, full);
-  stipple::load_weights(weights, half);
-  Rng rng(5);
-  auto const x = rng.normal({2, 28, 28, 1});
-  stipple::Tensor<float> const t({2}, 100.0f);
-  auto const a = full(stipple::Var<float>(x), t).value();
-  auto const b = half(stipple::Var<stipple::bf16>(stipple::ops::cast<stipple::bf16>(x)), t).value();
-  double error = 0, size = 0;
-  for (stipple::Index i = 0; i < a.size(); ++i) {
-    double const d = static_cast<double>(b.data()[i]) - static_cast<double>(a.data()[i]);
-    error += d * d;
-    size += static_cast<double>(a.data()[i]) * static_cast<double>(a.data()[i]);
-  }
-  CHECK(std::sqrt(error / size) < 0.03);  // some forty roundings of 2^-9 in a row
-  CHECK(error > 0);
+  course::check_bf16("ai504_convnext", small<float>(AnnotatedBlock::convnext),
+                     small<stipple::bf16>(AnnotatedBlock::convnext), {2, 28, 28, 1}, 100.0f);
 }
 
 TEST_CASE("sample i of the U-Net does not depend on the batch", "[models]") {

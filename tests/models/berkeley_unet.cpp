@@ -45,20 +45,8 @@ TEST_CASE("the Berkeley U-Net has the course's number of parameters", "[models]"
 }
 
 TEST_CASE("a bf16 Berkeley U-Net stays near the float one", "[models]") {
-  auto const c = course::config("berkeley_class");
-  stipple::Model full{small<float>(with_classes)};
-  stipple::Model half{small<stipple::bf16>(with_classes)};
-  course::load("berkeley_class", c, full);
-  course::load("berkeley_class", c, half);
-  Rng rng(5);
-  auto const x = rng.normal({2, 28, 28, 1});
-  Tensor<float> const t({2}, 0.4f);
-  Tensor<std::int32_t> const labels({2}, 3);
-  auto const a = full(Var<float>(x), t, labels).value();
-  auto const b = half(Var<stipple::bf16>(stipple::ops::cast<stipple::bf16>(x)), t, labels).value();
-  double const error = course::relative_rms(b, a);
-  CHECK(error < 0.03);  // some forty roundings of 2^-9 in a row
-  CHECK(error > 0);
+  course::check_bf16("berkeley_class", small<float>(with_classes), small<stipple::bf16>(with_classes), {2, 28, 28, 1},
+                     0.4f, Tensor<std::int32_t>({2}, 3));
 }
 
 TEST_CASE("a bf16 Berkeley U-Net tells neighbouring steps apart", "[models]") {
@@ -83,7 +71,7 @@ TEST_CASE("sample i of the Berkeley U-Net does not depend on the batch", "[model
   for (Index i : {0, 3, 6}) {
     auto const one =
         net(Var<stipple::bf16>(x.slice(i, i + 1)), t.slice(i, i + 1), labels.slice(i, i + 1).clone()).value();
-    CHECK(course::same_bits(one, all.slice(i, i + 1)));
+    CHECK(same_bits(one, all.slice(i, i + 1)));
   }
 }
 

@@ -67,20 +67,8 @@ TEST_CASE("the KAIST U-Net starts as the course's", "[models]") {
 }
 
 TEST_CASE("a bf16 KAIST U-Net stays near the float one", "[models]") {
-  auto const c = course::config("kaist_unet_class_linear");
-  stipple::Model full{made<float>(tiny(3))};
-  stipple::Model half{made<bf16>(tiny(3))};
-  course::load("kaist_unet_class_linear", c, full);
-  course::load("kaist_unet_class_linear", c, half);
-  Rng rng(5);
-  auto const x = rng.normal({2, 16, 16, 3});
-  Tensor<float> const t({2}, 417.0f);
-  Tensor<std::int32_t> const labels({2}, 3);
-  auto const a = full(Var<float>(x), t, labels).value();
-  auto const b = half(Var<bf16>(stipple::ops::cast<bf16>(x)), t, labels).value();
-  double const error = course::relative_rms(b, a);
-  CHECK(error < 0.03);  // some sixty roundings of 2^-9 in a row
-  CHECK(error > 0);
+  course::check_bf16("kaist_unet_class_linear", made<float>(tiny(3)), made<bf16>(tiny(3)), {2, 16, 16, 3}, 417.0f,
+                     Tensor<std::int32_t>({2}, 3));
 }
 
 TEST_CASE("sample i of the KAIST U-Net does not depend on the batch", "[models]") {
@@ -97,7 +85,7 @@ TEST_CASE("sample i of the KAIST U-Net does not depend on the batch", "[models]"
   CHECK(all.shape() == x.shape());
   for (Index i : {0, 3, 6}) {
     auto const one = net(Var<bf16>(x.slice(i, i + 1)), t.slice(i, i + 1), labels.slice(i, i + 1)).value();
-    CHECK(course::same_bits(one, all.slice(i, i + 1)));
+    CHECK(same_bits(one, all.slice(i, i + 1)));
   }
 }
 
@@ -110,7 +98,7 @@ TEST_CASE("dropout acts in the KAIST U-Net while training", "[models]") {
   Var<float> const x(rng.normal({1, 16, 16, 3}));
   Tensor<float> const t({1}, 31.0f);
   auto const evaluated = net(x, t).value();
-  CHECK(course::same_bits(evaluated, net(x, t).value()));
+  CHECK(same_bits(evaluated, net(x, t).value()));
   stipple::Training const training(rng);
   CHECK(course::relative_rms(net(x, t).value(), evaluated) > 0.01);
 }

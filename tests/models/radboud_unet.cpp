@@ -46,20 +46,8 @@ TEST_CASE("the Radboud U-Net's attention starts as PyTorch's", "[models]") {
 }
 
 TEST_CASE("a bf16 Radboud U-Net stays near the float one", "[models]") {
-  auto const c = course::config("radboud_unet_conditional");
-  stipple::Model full{small<float>(10)};
-  stipple::Model half{small<bf16>(10)};
-  course::load("radboud_unet_conditional", c, full);
-  course::load("radboud_unet_conditional", c, half);
-  Rng rng(5);
-  auto const x = rng.normal({2, 32, 32, 1});
-  Tensor<float> const t({2}, 417.0f);
-  Tensor<std::int32_t> const labels({2}, 3);
-  auto const a = full(Var<float>(x), t, labels).value();
-  auto const b = half(Var<bf16>(stipple::ops::cast<bf16>(x)), t, labels).value();
-  double const error = course::relative_rms(b, a);
-  CHECK(error < 0.03);  // some sixty roundings of 2^-9 in a row
-  CHECK(error > 0);
+  course::check_bf16("radboud_unet_conditional", small<float>(10), small<bf16>(10), {2, 32, 32, 1}, 417.0f,
+                     Tensor<std::int32_t>({2}, 3));
 }
 
 TEST_CASE("sample i of the Radboud U-Net does not depend on the batch", "[models]") {
@@ -72,10 +60,10 @@ TEST_CASE("sample i of the Radboud U-Net does not depend on the batch", "[models
   auto const recorded = net(Var<bf16>(x), t, labels).value();
   stipple::NoGrad const no_grad;
   auto const all = net(Var<bf16>(x), t, labels).value();
-  CHECK(course::same_bits(recorded, all));  // the one embeds every step, the other one for all
+  CHECK(same_bits(recorded, all));  // the one embeds every step, the other one for all
   for (Index i : {0, 3, 6}) {
     auto const one = net(Var<bf16>(x.slice(i, i + 1)), t.slice(i, i + 1), labels.slice(i, i + 1)).value();
-    CHECK(course::same_bits(one, all.slice(i, i + 1)));
+    CHECK(same_bits(one, all.slice(i, i + 1)));
   }
 }
 

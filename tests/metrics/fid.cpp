@@ -1,4 +1,4 @@
-#include <stipple/metrics/frechet.hpp>
+#include <stipple/metrics/fid.hpp>
 
 #include "diffusion/formulas.hpp"
 #include "invariance.hpp"

@@ -1,4 +1,4 @@
-#include <stipple/metrics/kernel_distance.hpp>
+#include <stipple/metrics/kid.hpp>
 
 #include <set>
 
