@@ -1,6 +1,6 @@
 // All of stipple. What needs a library of the system is included where that library is installed: nlohmann-json for
-// weights, checkpoints and the trainer, zlib for IDX data sets, libpng, stb and giflib for pictures. Left out is
-// metrics/fid.hpp, because Eigen takes seconds to compile.
+// weights, checkpoints and the trainer, zlib for IDX data sets, libpng, stb and giflib for pictures, OpenSSL for
+// hashes. Left out are metrics/fid.hpp and metrics/evaluate.hpp, because Eigen takes seconds to compile.
 #pragma once
 
 #include <stipple/autograd/activation.hpp>
@@ -33,6 +33,7 @@
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/diffusion/samplers/dpm_solver.hpp>
 #include <stipple/metrics/chamfer.hpp>
+#include <stipple/metrics/feature_network.hpp>
 #include <stipple/metrics/kid.hpp>
 #include <stipple/metrics/precision_recall.hpp>
 #include <stipple/models/annotated_unet.hpp>
@@ -64,6 +65,9 @@
 #endif
 #if __has_include(<stb/stb_image_write.h>) && __has_include(<png.h>)
 #include <stipple/io/image.hpp>
+#endif
+#if __has_include(<openssl/evp.h>)
+#include <stipple/io/hash.hpp>
 #endif
 #if __has_include(<gif_lib.h>)
 #include <stipple/io/gif.hpp>

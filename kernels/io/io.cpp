@@ -6,6 +6,7 @@
 #include <stipple/io/file_dtype.hpp>
 #include <stipple/io/gif.hpp>
 #include <stipple/io/gnuplot.hpp>
+#include <stipple/io/hash.hpp>
 #include <stipple/io/idx.hpp>
 #include <stipple/io/image.hpp>
 #include <stipple/io/json.hpp>

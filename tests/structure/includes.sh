@@ -26,7 +26,7 @@ find . -type f \( -name "*.hpp" -o -name "*.inl" \) -printf "%P\n" | LC_ALL=C so
   /^[ \t]*#[ \t]*include[ \t]*<(iostream|ranges|random|regex)>/ && own != "io" {
     complain("costs too much compile time for a header that everyone includes")
   }
-  /^[ \t]*#[ \t]*include[ \t]*<(zlib|png|gif_lib|jpeglib|nlohmann|stb|Eigen)/ && own != "stipple.hpp" && rank[own] < rank["io"] {
+  /^[ \t]*#[ \t]*include[ \t]*<(zlib|png|gif_lib|jpeglib|nlohmann|openssl|stb|Eigen)/ && own != "stipple.hpp" && rank[own] < rank["io"] {
     complain("layer " own " must need nothing but a compiler")
   }
   END { exit bad }'

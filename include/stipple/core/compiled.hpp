@@ -18,6 +18,7 @@
 #define STIPPLE_UNIT_data 10
 #define STIPPLE_UNIT_train 11
 #define STIPPLE_UNIT_metrics 12
+#define STIPPLE_UNIT_evaluate 13
 
 #ifndef STIPPLE_UNIT
 #define STIPPLE_UNIT 0

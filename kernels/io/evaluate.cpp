@@ -1,0 +1,3 @@
+// The definitions of the measures that need stipple::io.
+#define STIPPLE_UNIT STIPPLE_UNIT_evaluate
+#include <stipple/metrics/evaluate.hpp>
