@@ -1,6 +1,6 @@
 // All of stipple. What needs a library of the system is included where that library is installed: nlohmann-json for
-// weights, checkpoints and the trainer, zlib for IDX data sets, libpng, stb and giflib for pictures, OpenSSL for
-// hashes. Left out are metrics/fid.hpp and metrics/evaluate.hpp, because Eigen takes seconds to compile.
+// weights, checkpoints and the trainer, zlib for IDX data sets, libpng, libjpeg, stb and giflib for pictures, OpenSSL
+// for hashes. Left out are metrics/fid.hpp and metrics/evaluate.hpp, because Eigen takes seconds to compile.
 #pragma once
 
 #include <stipple/autograd/activation.hpp>
@@ -26,6 +26,7 @@
 #include <stipple/autograd/softmax.hpp>
 #include <stipple/autograd/timestep_embedding.hpp>
 #include <stipple/data/points.hpp>
+#include <stipple/data/resample.hpp>
 #include <stipple/data/transform.hpp>
 #include <stipple/diffusion/ddpm.hpp>
 #include <stipple/diffusion/guidance.hpp>
@@ -65,6 +66,10 @@
 #endif
 #if __has_include(<stb/stb_image_write.h>) && __has_include(<png.h>)
 #include <stipple/io/image.hpp>
+#endif
+#if __has_include(<png.h>) && __has_include(<jpeglib.h>)
+#include <stipple/data/image_folder.hpp>
+#include <stipple/io/read_image.hpp>
 #endif
 #if __has_include(<openssl/evp.h>)
 #include <stipple/io/hash.hpp>

@@ -1,6 +1,7 @@
 // The definitions of the layer `io`, and of the data sets that are read with it.
 #define STIPPLE_UNIT STIPPLE_UNIT_io
 #include <stipple/data/idx.hpp>
+#include <stipple/data/image_folder.hpp>
 #include <stipple/io/checkpoint.hpp>
 #include <stipple/io/file.hpp>
 #include <stipple/io/file_dtype.hpp>
@@ -14,5 +15,8 @@
 #include <stipple/io/palette.hpp>
 #include <stipple/io/plot.hpp>
 #include <stipple/io/plot_images.hpp>
+#include <stipple/io/read_image.hpp>
+#include <stipple/io/read_jpeg.hpp>
+#include <stipple/io/read_png.hpp>
 #include <stipple/io/safetensors.hpp>
 #include <stipple/io/weights.hpp>

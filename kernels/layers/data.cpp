@@ -3,4 +3,5 @@
 #include <stipple/data/dataset.hpp>
 #include <stipple/data/loader.hpp>
 #include <stipple/data/points.hpp>
+#include <stipple/data/resample.hpp>
 #include <stipple/data/transform.hpp>
