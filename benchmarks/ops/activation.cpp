@@ -28,7 +28,7 @@ void activation_backward(benchmark::State& state) {
 
 }  // namespace
 
-BENCHMARK(activation<bf16>)->DenseRange(1, 7)->UseRealTime();
-BENCHMARK(activation<float>)->DenseRange(1, 7)->UseRealTime();
-BENCHMARK(activation_backward<bf16>)->DenseRange(1, 7)->UseRealTime();
-BENCHMARK(activation_backward<float>)->DenseRange(1, 7)->UseRealTime();
+BENCHMARK(activation<bf16>)->DenseRange(1, 8)->UseRealTime();
+BENCHMARK(activation<float>)->DenseRange(1, 8)->UseRealTime();
+BENCHMARK(activation_backward<bf16>)->DenseRange(1, 8)->UseRealTime();
+BENCHMARK(activation_backward<float>)->DenseRange(1, 8)->UseRealTime();

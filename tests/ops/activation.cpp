@@ -11,9 +11,9 @@ using namespace stipple;
 
 namespace {
 
-constexpr Activation all_activations[] = {Activation::none,    Activation::relu,      Activation::silu,
-                                          Activation::gelu,    Activation::gelu_tanh, Activation::mish,
-                                          Activation::sigmoid, Activation::tanh};
+constexpr Activation all_activations[] = {Activation::none, Activation::relu,    Activation::relu6,
+                                          Activation::silu, Activation::gelu,    Activation::gelu_tanh,
+                                          Activation::mish, Activation::sigmoid, Activation::tanh};
 
 /// The formulas of `Activation` as they stand there.
 double formula(Activation kind, double x) {
@@ -22,6 +22,8 @@ double formula(Activation kind, double x) {
       return x;
     case Activation::relu:
       return x > 0 ? x : 0;
+    case Activation::relu6:
+      return x > 6 ? 6 : x > 0 ? x : 0;
     case Activation::silu:
       return x / (1 + std::exp(-x));
     case Activation::gelu:
@@ -58,7 +60,7 @@ void check_formula(double tolerance) {
     for (Index i = 0; i < x.size(); ++i) {
       double const at = static_cast<double>(x.data()[i]), scale = std::max(1.0, std::abs(at)), h = 1e-5;
       worst = std::max(worst, std::abs(static_cast<double>(y.data()[i]) - formula(kind, at)) / scale);
-      if (kind == Activation::relu && at == 0) continue;  // the kink
+      if ((kind == Activation::relu || kind == Activation::relu6) && (at == 0 || at == 6)) continue;  // kinks
       double const difference = (formula(kind, at + h) - formula(kind, at - h)) / (2 * h);
       worst_slope = std::max(worst_slope, std::abs(static_cast<double>(slope.data()[i]) - difference));
     }
@@ -99,7 +101,7 @@ TEST_CASE("activations pass finite differences", "[activation]") {
     for (Shape const& shape : {Shape{1}, Shape{3, 7}, Shape{2, 3, 5, 1}}) {
       INFO(to_text(kind));
       check_gradients([&](auto const& v) { return activate(v[0], kind); }, {random_tensor<double>(shape)},
-                      {.kink_margin = kind == Activation::relu ? 1e-3 : 0.0});
+                      {.kink_margin = kind == Activation::relu || kind == Activation::relu6 ? 1e-3 : 0.0});
     }
 }
 
@@ -107,6 +109,7 @@ TEST_CASE("the named functions are the activations", "[activation]") {
   auto const x = random_tensor({5, 3});
   Var<float> const v(x);
   CHECK(same_bits(relu(v).value(), ops::activate(x, Activation::relu)));
+  CHECK(same_bits(relu6(v).value(), ops::activate(x, Activation::relu6)));
   CHECK(same_bits(silu(v).value(), ops::activate(x, Activation::silu)));
   CHECK(same_bits(gelu(v).value(), ops::activate(x, Activation::gelu)));
   CHECK(same_bits(gelu_tanh(v).value(), ops::activate(x, Activation::gelu_tanh)));
@@ -127,7 +130,7 @@ TEST_CASE("huge inputs give finite activations and slopes, a NaN stays one", "[a
       for (Index i = 0; i < 4; ++i) {
         double const at = static_cast<double>(x.data()[i]);
         CHECK(static_cast<double>(y.data()[i]) == Approx(formula(kind, at)).margin(1e-30));
-        bool const bounded = kind == Activation::sigmoid || kind == Activation::tanh;
+        bool const bounded = kind == Activation::relu6 || kind == Activation::sigmoid || kind == Activation::tanh;
         double const limit = kind == Activation::none ? 1 : bounded ? 0 : at > 0 ? 1 : 0;
         CHECK(static_cast<double>(slope.data()[i]) == Approx(limit).margin(1e-30));
       }

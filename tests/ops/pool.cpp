@@ -9,21 +9,25 @@ using namespace stipple;
 
 namespace {
 
-const std::vector<PoolSpec> specs{{2, 2, 0}, {3, 2, 1}, {3, 1, 1}, {2, 3, 0}, {1, 1, 0}, {5, 4, 2}};
+const std::vector<PoolSpec> specs{{2, 2, 0}, {3, 2, 1}, {3, 1, 1},        {2, 3, 0},
+                                  {1, 1, 0}, {5, 4, 2}, {3, 1, 1, false}, {4, 3, 2, false}};
 
-/// One window, written out: mean and maximum of what lies within the image.
+/// One window, written out: mean, and maximum of what lies within the image.
 struct Window {
   double mean = 0, most = -std::numeric_limits<double>::infinity();
 };
 Window window(const Tensor<double>& x, PoolSpec s, Index n, Index oy, Index ox, Index c) {
   Window result;
+  Index inside = 0;
   for (Index y = oy * s.stride - s.padding; y < oy * s.stride - s.padding + s.kernel; ++y)
     for (Index w = ox * s.stride - s.padding; w < ox * s.stride - s.padding + s.kernel; ++w) {
       if (y < 0 || y >= x.dim(1) || w < 0 || w >= x.dim(2)) continue;
       double const v = x.data()[((n * x.dim(1) + y) * x.dim(2) + w) * x.dim(3) + c];
-      result.mean += v / static_cast<double>(s.kernel * s.kernel);
+      result.mean += v;
+      ++inside;
       result.most = std::max(result.most, v);
     }
+  result.mean /= static_cast<double>(s.counts_padding ? s.kernel * s.kernel : inside);
   return result;
 }
 
@@ -48,7 +52,8 @@ TEST_CASE("pooling agrees with the reference", "[pool]") {
 TEST_CASE("pooling follows its definition at odd shapes", "[pool]") {
   for (Shape const& shape : {Shape{2, 7, 5, 3}, Shape{1, 8, 6, 1}, Shape{1, 5, 11, 37}})
     for (PoolSpec spec : specs) {
-      INFO(to_text(shape) << ", kernel " << spec.kernel << ", stride " << spec.stride);
+      INFO(to_text(shape) << ", kernel " << spec.kernel << ", stride " << spec.stride << ", counts "
+                          << spec.counts_padding);
       auto const x = random_tensor<double>(shape);
       Index const h = (shape[1] + 2 * spec.padding - spec.kernel) / spec.stride + 1;
       Index const w = (shape[2] + 2 * spec.padding - spec.kernel) / spec.stride + 1;

@@ -14,6 +14,8 @@ Var<T, D> activate(const Var<T, D>& x, Activation kind);
 template <Real T, Device D>
 Var<T, D> relu(const Var<T, D>& x);
 template <Real T, Device D>
+Var<T, D> relu6(const Var<T, D>& x);
+template <Real T, Device D>
 Var<T, D> silu(const Var<T, D>& x);
 /// The exact form; `gelu_tanh` is the approximation.
 template <Real T, Device D>
@@ -44,6 +46,11 @@ Var<T, D> activate(const Var<T, D>& x, Activation kind) {
 template <Real T, Device D>
 Var<T, D> relu(const Var<T, D>& x) {
   return activate(x, Activation::relu);
+}
+
+template <Real T, Device D>
+Var<T, D> relu6(const Var<T, D>& x) {
+  return activate(x, Activation::relu6);
 }
 
 template <Real T, Device D>
@@ -79,6 +86,7 @@ Var<T, D> tanh(const Var<T, D>& x) {
 #define STIPPLE_INSTANCES(T)                                             \
   template Var<T, Cpu> activate<T, Cpu>(const Var<T, Cpu>&, Activation); \
   template Var<T, Cpu> relu<T, Cpu>(const Var<T, Cpu>&);                 \
+  template Var<T, Cpu> relu6<T, Cpu>(const Var<T, Cpu>&);                \
   template Var<T, Cpu> silu<T, Cpu>(const Var<T, Cpu>&);                 \
   template Var<T, Cpu> gelu<T, Cpu>(const Var<T, Cpu>&);                 \
   template Var<T, Cpu> gelu_tanh<T, Cpu>(const Var<T, Cpu>&);            \

@@ -7,7 +7,7 @@
 
 namespace stipple {
 
-/// Mean of every window; padding counts as zeros.
+/// Mean of every window.
 template <Real T, Device D>
 Var<T, D> avg_pool(const Var<T, D>& x, PoolSpec spec = {});
 

@@ -12,6 +12,7 @@ namespace stipple {
 enum class Activation {
   none,       ///< x
   relu,       ///< max(x, 0)
+  relu6,      ///< min(max(x, 0), 6) (Howard et al. 2017)
   silu,       ///< x s(x)
   gelu,       ///< x (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016)
   gelu_tanh,  ///< its approximation x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
@@ -20,7 +21,7 @@ enum class Activation {
   tanh,       ///< tanh x
 };
 
-inline constexpr std::array<std::string_view, 8> activation_names{"none",      "relu", "silu",    "gelu",
+inline constexpr std::array<std::string_view, 9> activation_names{"none",      "relu", "relu6",   "silu", "gelu",
                                                                   "gelu_tanh", "mish", "sigmoid", "tanh"};
 
 inline std::string to_text(Activation activation) {

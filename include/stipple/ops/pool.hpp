@@ -11,13 +11,14 @@ namespace stipple {
 struct PoolSpec {
   Index kernel = 2;  ///< extent of a window, in pixels
   Index stride = 2;  ///< from one window to the next
-  Index padding =
-      0;  ///< pixels added at each edge, at most half a window; zeros to the average, nothing to the maximum
+  /// Pixels added at each edge, at most half a window; zeros to the average, nothing to the maximum.
+  Index padding = 0;
+  bool counts_padding = true;  ///< the average divides by all pixels of a window; otherwise by those of the image
 };
 
 namespace ops {
 
-/// Mean of every window; padding counts as zeros.
+/// Mean of every window.
 template <Real T, Device D>
 Tensor<T, D> avg_pool(const Tensor<T, D>& x, PoolSpec spec = {});
 /// Gradient of an input of shape `x`.
@@ -67,13 +68,14 @@ inline cpu::PoolPlan pool_plan(const char* name, const Shape& x, PoolSpec spec) 
           (x[2] + 2 * spec.padding - spec.kernel) / spec.stride + 1};
 }
 
-/// Windows along one axis, every pixel with weight 1/kernel.
+/// Windows along one axis, every pixel with the same weight.
 inline cpu::Taps average_taps(Index in, Index out, PoolSpec spec) {
   cpu::Taps taps;
   for (Index o = 0; o < out; ++o) {
     Index const first = o * spec.stride - spec.padding;
-    for (Index i = std::max<Index>(0, first); i < std::min(in, first + spec.kernel); ++i)
-      taps.add(i, 1.0 / static_cast<double>(spec.kernel));
+    Index const begin = std::max<Index>(0, first), end = std::min(in, first + spec.kernel);
+    double const weight = 1.0 / static_cast<double>(spec.counts_padding ? spec.kernel : end - begin);
+    for (Index i = begin; i < end; ++i) taps.add(i, weight);
     taps.end_output();
   }
   return taps;

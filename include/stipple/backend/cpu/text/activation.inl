@@ -13,6 +13,8 @@ auto activate_run_of(Activation kind) {
   switch (kind) {
     case Activation::relu:
       return activate_run<T, Relu>;
+    case Activation::relu6:
+      return activate_run<T, Relu6>;
     case Activation::silu:
       return activate_run<T, Silu>;
     case Activation::gelu:
@@ -54,6 +56,8 @@ auto activate_run_backward_of(Activation kind) {
   switch (kind) {
     case Activation::relu:
       return activate_run_backward<T, Relu>;
+    case Activation::relu6:
+      return activate_run_backward<T, Relu6>;
     case Activation::silu:
       return activate_run_backward<T, Silu>;
     case Activation::gelu:

@@ -44,6 +44,17 @@ struct Relu {
   }
 };
 
+struct Relu6 {
+  template <class V>
+  V operator()(V x) const {
+    return at_most(at_least(x, 0), 6);
+  }
+  template <class V>
+  V derivative(V x) const {
+    return select(less(all<V>(0), x), select(less(x, all<V>(6)), all<V>(1), all<V>(0)), all<V>(0));
+  }
+};
+
 struct Sigmoid {
   template <class V>
   V operator()(V x) const {

@@ -99,6 +99,8 @@ auto normalise_run_of(Activation kind) {
   switch (kind) {
     case Activation::relu:
       return normalise_run<T, Relu>;
+    case Activation::relu6:
+      return normalise_run<T, Relu6>;
     case Activation::silu:
       return normalise_run<T, Silu>;
     case Activation::gelu:
@@ -165,6 +167,8 @@ auto gradient_sums_run_of(Activation kind) {
   switch (kind) {
     case Activation::relu:
       return gradient_sums_run<T, Relu>;
+    case Activation::relu6:
+      return gradient_sums_run<T, Relu6>;
     case Activation::silu:
       return gradient_sums_run<T, Silu>;
     case Activation::gelu:
