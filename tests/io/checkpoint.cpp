@@ -60,6 +60,19 @@ std::string checkpoint_bytes(const ScratchFolder& folder, const Tiny<T>& model) 
 
 }  // namespace
 
+TEMPLATE_TEST_CASE("Checkpoint: without moments the rest comes back", "", float, bf16) {
+  ScratchFolder const folder;
+  auto const model = trained<TestType>();
+  save_checkpoint(folder / "c", model, some_state(), CheckpointContent::no_moments);
+  auto other = trained<TestType>(2);
+  CHECK(load_checkpoint(folder / "c", other, some_state().configuration).step == 3);
+  CHECK(other.optimizer_state().kind.empty());
+  CHECK(other.optimizer_state().moments.empty());
+  CHECK(same_bits(other.weights(), model.weights()));
+  CHECK(same_bits(std::as_const(other).ema_state().weights, model.ema_state().weights));
+  CHECK(std::filesystem::file_size(folder / "c") < checkpoint_bytes(folder, model).size() * 3 / 4);
+}
+
 TEMPLATE_TEST_CASE("Checkpoint: all of the model and the state come back", "", float, bf16, double) {
   ScratchFolder const folder;
   auto const model = trained<TestType>();

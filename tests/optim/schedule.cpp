@@ -15,6 +15,11 @@ TEST_CASE("ConstantRate and LinearWarmup") {
   CHECK(warmup(4) == 1);
   CHECK(warmup(100) == 1);
   CHECK(LinearWarmup{}(0) == 1);
+  LinearWarmup const from_one{.steps = 4, .first = 1};
+  CHECK(from_one(0) == 0.25);
+  CHECK(from_one(2) == 0.75);
+  CHECK(from_one(3) == 1);
+  CHECK(from_one(4) == 1);
 }
 
 TEST_CASE("CosineDecay: half a wave after the warm-up") {

@@ -84,6 +84,25 @@ TEST_CASE("Trainer: learns, and the steps of the log are those that were done") 
   CHECK(lines.back().at("epoch_loss") == result.epoch_losses.back());
 }
 
+TEST_CASE("Trainer: checkpoints to keep have the state of their step and no moments") {
+  ScratchFolder const folder;
+  auto model = tiny_model<bf16>(), other = tiny_model<bf16>();
+  auto config = tiny_config(folder / "run");
+  config.keep_every = 4;
+  Trainer trainer{model, tiny_optimizer, config};
+  trainer.fit_steps(tiny_images(), 4, tiny_loss<bf16>(model));
+  auto const kept = folder / "run/checkpoint-4.safetensors";
+  CHECK(load_checkpoint(kept, other).step == 4);
+  CHECK(same_bits(other.weights(), model.weights()));
+  CHECK(other.optimizer_state().moments.empty());
+  auto const bytes = bytes_of(kept);
+  trainer.fit_steps(tiny_images(), 9, tiny_loss<bf16>(model));
+  CHECK(bytes_of(kept) == bytes);
+  CHECK(std::filesystem::exists(folder / "run/checkpoint-8.safetensors"));
+  CHECK_FALSE(std::filesystem::exists(folder / "run/checkpoint-9.safetensors"));
+  CHECK_THROWS_AS((Trainer{model, tiny_optimizer, {.keep_every = 1}}), Error);
+}
+
 TEST_CASE("Trainer: the log can be sparse, epochs and validation stay") {
   ScratchFolder const folder;
   auto model = tiny_model<float>();

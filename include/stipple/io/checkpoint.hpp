@@ -22,11 +22,18 @@ struct TrainingState {
   Json configuration = Json::object();
 };
 
+/// What of a Model a checkpoint holds.
+enum class CheckpointContent {
+  everything,
+  no_moments,  ///< all but the optimiser's state: a third of the size with Adam, and enough to sample
+};
+
 /// Writes weights, average, moments, buffers and `state`, replacing the file at once. The bytes depend on these values
 /// alone. Tensors are stored as the arenas hold them, so nothing is copied; `save_weights` writes what other software
 /// reads.
 template <Real T, Device D>
-void save_checkpoint(const FilePath& path, const ModelState<T, D>& model, const TrainingState& state);
+void save_checkpoint(const FilePath& path, const ModelState<T, D>& model, const TrainingState& state,
+                     CheckpointContent content = CheckpointContent::everything);
 
 /// What `save_checkpoint` saved besides the model. Throws Error if the file cannot be read or is no checkpoint.
 STIPPLE_IO_INLINE TrainingState read_training_state(const FilePath& path);
@@ -74,16 +81,16 @@ class Checksum {
   std::uint64_t sum_ = 0xcbf29ce484222325u;
 };
 
-// Calls f(name, tensor) for every tensor of a checkpoint of a Model; the tensors share its storage.
-template <class AnyModel, class F>
-void for_each_checkpoint_tensor(AnyModel& model, const F& f) {
+// Calls f(name, tensor) for every tensor of a checkpoint of a Model and of `moments` of its optimiser; the tensors
+// share its storage.
+template <class AnyModel, class Moments, class F>
+void for_each_checkpoint_tensor(AnyModel& model, Moments& moments, const F& f) {
   auto const arena = [&](const std::string& prefix, const auto& values) {
     for (std::size_t i = 0; i < model.parameters().size(); ++i)
       f(prefix + model.parameters()[i].name, model.view(values, i));
   };
   arena("weights.", model.weights());
   if (model.has_ema()) arena("ema.", std::as_const(model).ema_state().weights);
-  auto const& moments = model.optimizer_state().moments;
   for (std::size_t k = 0; k < moments.size(); ++k) arena("moments." + std::to_string(k) + ".", moments[k]);
   for (auto const& buffer : model.buffers())
     std::visit([&](auto const& value) { f("buffers." + buffer.name, value); }, buffer.value);
@@ -230,7 +237,7 @@ class CheckpointFile {
     auto const& held = model.optimizer_state();
     if (held.kind != kind_ || held.moments.size() != moments) model.reset_optimizer();
     if (!kind_.empty()) model.optimizer_state(kind_, moments).steps = optimizer_steps_;
-    for_each_checkpoint_tensor(model, [&]<class U>(const std::string& name, Tensor<U> tensor) {
+    for_each_checkpoint_tensor(model, held.moments, [&]<class U>(const std::string& name, Tensor<U> tensor) {
       auto const bytes = file_.raw(name);
       std::memcpy(static_cast<void*>(tensor.data()), bytes.data(), bytes.size());
     });
@@ -255,9 +262,11 @@ STIPPLE_IO_INLINE TrainingState read_training_state(const FilePath& path) {
 }
 
 template <Real T, Device D>
-void save_checkpoint(const FilePath& path, const ModelState<T, D>& model, const TrainingState& state) {
+void save_checkpoint(const FilePath& path, const ModelState<T, D>& model, const TrainingState& state,
+                     CheckpointContent content) {
   auto json = detail::state_to_json(state);
-  auto const& optimizer = model.optimizer_state();
+  typename std::remove_cvref_t<decltype(model.optimizer_state())> const none;
+  auto const& optimizer = content == CheckpointContent::everything ? model.optimizer_state() : none;
   json["optimizer"] =
       Json::object({{"kind", optimizer.kind}, {"steps", optimizer.steps}, {"moments", optimizer.moments.size()}});
   if (model.has_ema()) {
@@ -270,7 +279,7 @@ void save_checkpoint(const FilePath& path, const ModelState<T, D>& model, const 
   auto const text = dump_json(json);
   writer.metadata("stipple_checkpoint", text);
   checksum.add(text);
-  detail::for_each_checkpoint_tensor(model, [&](const std::string& name, const auto& tensor) {
+  detail::for_each_checkpoint_tensor(model, optimizer.moments, [&](const std::string& name, const auto& tensor) {
     writer.add(name, tensor);
     checksum.add(std::as_bytes(tensor.span()));
   });
@@ -286,8 +295,8 @@ TrainingState load_checkpoint(const FilePath& path, ModelState<T, D>& model, con
   return file.state();
 }
 
-#define STIPPLE_INSTANCES(T)                                                                       \
-  template void save_checkpoint(const FilePath&, const ModelState<T, Cpu>&, const TrainingState&); \
+#define STIPPLE_INSTANCES(T)                                                                                          \
+  template void save_checkpoint(const FilePath&, const ModelState<T, Cpu>&, const TrainingState&, CheckpointContent); \
   template TrainingState load_checkpoint(const FilePath&, ModelState<T, Cpu>&, const Json&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES

@@ -15,12 +15,14 @@ struct ConstantRate {
   double operator()(std::int64_t) const { return 1; }
 };
 
-/// step / steps, then 1. Step 0 has factor 0, as in diffusers' schedules.
+/// (step + first) / steps, then 1. With `first` 0 the first step has factor 0, as in diffusers' schedules; with 1 the
+/// steps count from 1.
 struct LinearWarmup {
   std::int64_t steps = 0;
+  std::int64_t first = 0;
 
   double operator()(std::int64_t step) const {
-    return step < steps ? static_cast<double>(step) / static_cast<double>(steps) : 1.0;
+    return step + first < steps ? static_cast<double>(step + first) / static_cast<double>(steps) : 1.0;
   }
 };
 

@@ -29,6 +29,7 @@ struct TrainerConfig {
   std::function<double(std::int64_t)> schedule{};             ///< factor of the learning rate at step 0, 1, ...
   double max_norm = std::numeric_limits<double>::infinity();  ///< of the gradient
   std::int64_t checkpoint_every = 0;                          ///< steps; 0: at the end alone. So are the next ones
+  std::int64_t keep_every = 0;  ///< writes checkpoint-<step>.safetensors, without the optimiser's moments, to stay
   std::int64_t validate_every = 0;
   std::int64_t sample_every = 0;
   std::int64_t log_every = 1;
@@ -121,6 +122,7 @@ class TrainerCore {
                      const std::function<detail::LossValue()>& next_loss);
 
  private:
+  void write_checkpoint(const FilePath& path, CheckpointContent content);
   // Loss, gradients, update. Returns the entry for the log.
   Json one_step(const std::function<detail::LossValue()>& next_loss);
   [[noreturn]] void fail_at(double loss) const;
@@ -163,8 +165,9 @@ template <Real T, Device D>
 TrainerCore<T, D>::TrainerCore(ModelState<T, D>& model, detail::BoundOptimizer optimizer, TrainerConfig config)
     : model_(model), optimizer_(std::move(optimizer)), config_(std::move(config)), rng_(config_.seed) {
   if (config_.ema > 0) model_.track_ema({.decay = config_.ema, .warmup = config_.ema_warmup});
-  require(config_.checkpoint_every <= 0 || !config_.out.empty(), "train: given checkpoint_every ",
-          config_.checkpoint_every, " without a folder `out`");
+  require((config_.checkpoint_every <= 0 && config_.keep_every <= 0) || !config_.out.empty(),
+          "train: given checkpoint_every ", config_.checkpoint_every, " and keep_every ", config_.keep_every,
+          " without a folder `out`");
 }
 template <Real T, Device D>
 TrainerCore<T, D>::~TrainerCore() = default;
@@ -180,13 +183,18 @@ FilePath TrainerCore<T, D>::checkpoint_path() const {
 }
 
 template <Real T, Device D>
-void TrainerCore<T, D>::save() {
+void TrainerCore<T, D>::write_checkpoint(const FilePath& path, CheckpointContent content) {
   auto const broken = model_.first_non_finite(model_.weights());
   require(broken.empty(), "checkpoint: the weights of '", broken, "' are not finite after step ", state_.step);
   state_.rngs = {rng_};
   for (const Rng* const rng : kept_) state_.rngs.push_back(*rng);
   state_.configuration = configuration(state_.step);
-  save_checkpoint(checkpoint_path(), model_, state_);
+  save_checkpoint(path, model_, state_, content);
+}
+
+template <Real T, Device D>
+void TrainerCore<T, D>::save() {
+  write_checkpoint(checkpoint_path(), CheckpointContent::everything);
   saved_step_ = state_.step;
 }
 
@@ -240,6 +248,9 @@ TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_ep
     entry["seconds"] = seconds();
     if (log_ && (is_due(config_.log_every) || entry.contains("validation") || entry.contains("epoch_loss")))
       log_->append(entry);
+    if (is_due(config_.keep_every))  // before `save`: a run that is killed between the two writes it again
+      write_checkpoint(config_.out / ("checkpoint-" + std::to_string(state_.step) + ".safetensors"),
+                       CheckpointContent::no_moments);
     if (is_due(config_.checkpoint_every)) save();
     if (signals) result.signal = signals->received();
     in_time = config_.max_seconds <= 0 || seconds() < config_.max_seconds;
