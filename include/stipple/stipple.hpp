@@ -39,12 +39,15 @@
 #include <stipple/metrics/precision_recall.hpp>
 #include <stipple/models/annotated_unet.hpp>
 #include <stipple/models/berkeley_unet.hpp>
+#include <stipple/models/inception_v3.hpp>
 #include <stipple/models/kaist_unet.hpp>
+#include <stipple/models/mobilenet_v2.hpp>
 #include <stipple/models/radboud_unet.hpp>
 #include <stipple/models/time_linear_net.hpp>
 #include <stipple/nn/attention.hpp>
 #include <stipple/nn/blocks.hpp>
 #include <stipple/nn/conv.hpp>
+#include <stipple/nn/conv_norm.hpp>
 #include <stipple/nn/dropout.hpp>
 #include <stipple/nn/embedding.hpp>
 #include <stipple/nn/linear.hpp>

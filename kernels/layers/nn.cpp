@@ -3,6 +3,7 @@
 #include <stipple/nn/attention.hpp>
 #include <stipple/nn/blocks.hpp>
 #include <stipple/nn/conv.hpp>
+#include <stipple/nn/conv_norm.hpp>
 #include <stipple/nn/embedding.hpp>
 #include <stipple/nn/init.hpp>
 #include <stipple/nn/linear.hpp>
