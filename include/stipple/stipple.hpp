@@ -39,6 +39,7 @@
 #include <stipple/metrics/precision_recall.hpp>
 #include <stipple/models/annotated_unet.hpp>
 #include <stipple/models/berkeley_unet.hpp>
+#include <stipple/models/image_classifier.hpp>
 #include <stipple/models/inception_v3.hpp>
 #include <stipple/models/kaist_unet.hpp>
 #include <stipple/models/mobilenet_v2.hpp>

@@ -3,6 +3,7 @@
 #include <stipple/models/annotated_blocks.hpp>
 #include <stipple/models/annotated_unet.hpp>
 #include <stipple/models/berkeley_unet.hpp>
+#include <stipple/models/image_classifier.hpp>
 #include <stipple/models/inception_v3.hpp>
 #include <stipple/models/kaist_blocks.hpp>
 #include <stipple/models/kaist_unet.hpp>

@@ -1,6 +1,7 @@
 // Data sets made from others: padding, choosing, splitting at random.
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
 #include <stipple/data/transform.hpp>
@@ -69,4 +70,44 @@ TEST_CASE("random_split: two parts without a sample in common, as the seed decid
   CHECK(labels(random_split(set, 15, 2).second) != labels(rest));
   require_error([&] { random_split(set, 20, 1); }, "given 20 of 20");
   CHECK_THROWS_AS(random_split(set, 0, 1), Error);
+}
+
+TEST_CASE("randomly_shifted: every image whole or cut, moved by its own random number") {
+  constexpr Index n = 400, most = 1;
+  Tensor<float> images({n, 3, 4, 2}, -1.0f);
+  for (Index i = 0; i < n; ++i)
+    for (Index c = 0; c < 2; ++c) images.data()[i * 24 + (1 * 4 + 2) * 2 + c] = static_cast<float>(c + 1);  // (1, 2)
+  Rng rng(3), again(3), other(4);
+  auto const moved = randomly_shifted(images, most, rng);
+  std::map<std::pair<Index, Index>, int> places;
+  for (Index i = 0; i < n; ++i)
+    for (Index y = 0; y < 3; ++y)
+      for (Index x = 0; x < 4; ++x) {
+        const float* const pixel = moved.data() + ((i * 3 + y) * 4 + x) * 2;
+        if (pixel[0] == 1 && pixel[1] == 2)
+          ++places[{y, x}];
+        else
+          REQUIRE((pixel[0] == -1 && pixel[1] == -1));
+      }
+  REQUIRE(places.size() == 9);
+  for (auto const& [place, count] : places) {
+    CHECK(std::abs(place.first - 1) <= most);
+    CHECK(std::abs(place.second - 2) <= most);
+    CHECK(std::abs(count - 400.0 / 9) < 30);
+  }
+  CHECK(max_abs_difference(randomly_shifted(images, most, again), moved) == 0);
+  CHECK(max_abs_difference(randomly_shifted(images, most, other), moved) > 0);
+}
+
+TEST_CASE("randomly_shifted: what comes in, a batch in parts, and what does not fit") {
+  Tensor<float> const images({3, 2, 3, 1}, 1.0f);
+  Rng first(7), second(7), third(7);
+  auto const all = randomly_shifted(images, 1, first, 0.25f, 10);
+  auto const part = randomly_shifted(images.slice(1, 3), 1, second, 0.25f, 11);
+  CHECK(max_abs_difference(all.slice(1, 3), part) == 0);
+  for (float const value : all.span()) CHECK((value == 1.0f || value == 0.25f));
+  CHECK(max_abs_difference(randomly_shifted(images, 0, third), images) == 0);
+  require_error([&] { randomly_shifted(images, 2, third); }, "given 2 pixels for images of 2 x 3");
+  require_error([&] { randomly_shifted(images, -1, third); }, "given -1 pixels");
+  require_error([&] { randomly_shifted(Tensor<float>({2, 2}), 1, third); }, "wanted images (N, H, W, C)");
 }

@@ -20,6 +20,12 @@ STIPPLE_INLINE ImageDataset subset(const ImageDataset& dataset, std::span<const 
 STIPPLE_INLINE std::pair<ImageDataset, ImageDataset> random_split(const ImageDataset& dataset, Index first,
                                                                   std::uint64_t seed);
 
+/// Images (N, H, W, C) of a batch, each moved by -most to `most` pixels along both axes; pixels that come in hold
+/// `fill`, black by default. Image i moves by a random number that depends on the draw and first_sample + i. Throws
+/// Error unless 0 <= most < H and W.
+STIPPLE_INLINE Tensor<float> randomly_shifted(const Tensor<float>& images, Index most, Rng& rng, float fill = -1,
+                                              std::uint64_t first_sample = 0);
+
 }  // namespace stipple
 
 #if STIPPLE_DEFINES(data)
@@ -62,6 +68,26 @@ STIPPLE_INLINE std::pair<ImageDataset, ImageDataset> random_split(const ImageDat
   auto const all = std::span(order);
   return {subset(dataset, all.first(static_cast<std::size_t>(first))),
           subset(dataset, all.subspan(static_cast<std::size_t>(first)))};
+}
+
+STIPPLE_INLINE Tensor<float> randomly_shifted(const Tensor<float>& images, Index most, Rng& rng, float fill,
+                                              std::uint64_t first_sample) {
+  require(images.defined() && images.rank() == 4, "randomly_shifted: given shape ", images.shape(),
+          ", wanted images (N, H, W, C)");
+  Index const height = images.dim(1), width = images.dim(2), channels = images.dim(3);
+  require(most >= 0 && most < std::min(height, width), "randomly_shifted: given ", most, " pixels for images of ",
+          height, " x ", width, ", wanted fewer than they have");
+  auto const limit = static_cast<std::int32_t>(most);
+  auto const moves = rng.integers({images.dim(0), 2}, -limit, limit + 1, Purpose::data, first_sample);
+  Tensor<float> result(images.shape(), fill);
+  for (Index i = 0; i < images.dim(0); ++i) {
+    Index const down = moves.data()[2 * i], right = moves.data()[2 * i + 1];
+    Index const left = std::max<Index>(0, -right), columns = width - std::abs(right);
+    for (Index y = std::max<Index>(0, -down); y < std::min(height, height - down); ++y)
+      std::copy_n(images.data() + ((i * height + y) * width + left) * channels, columns * channels,
+                  result.data() + ((i * height + y + down) * width + left + right) * channels);
+  }
+  return result;
 }
 
 }  // namespace stipple
