@@ -143,3 +143,30 @@ TEST_CASE("file_shape: a layout that does not fit the rank") {
   require_error([] { file_shape({3}, Layout::linear); }, "another rank");
   require_error([] { file_shape({3, 4}, Layout::conv); }, "another rank");
 }
+
+TEST_CASE("load_weights: a file's other names, and what of it is ignored") {
+  ScratchFolder const folder;
+  auto const net = tiny_net<float>(1);
+  SafetensorsWriter writer;
+  for_each_leaf(net, [&](const std::string& name, auto const& leaf) {
+    if constexpr (requires { leaf.var; })
+      writer.add("net." + name, to_file_layout(leaf.var.value(), leaf.layout));
+    else
+      writer.add("net." + name, leaf.value);
+  });
+  writer.add("head.weight", Tensor<float>({2}, 1.0f));
+  writer.write(folder / "w");
+  auto other = tiny_net<float>(2);
+  LoadOptions options{.ignored = {"tail.", "head."},
+                      .name_in_file = [](const std::string& name) { return "net." + name; }};
+  load_weights(folder / "w", other, options);
+  CHECK(same_bits(other.first.scale.var.value(), net.first.scale.var.value()));
+  CHECK(same_bits(other.second.shift.var.value(), net.second.shift.var.value()));
+  options.ignored = {"tail."};
+  require_error([&] { load_weights(folder / "w", other, options); }, "given 'head.weight', which the network lacks");
+  require_error(
+      [&] {
+        load_weights(folder / "w", other, {.ignored = {"head.", "net."}});
+      },
+      "wanted 'first.scale', 'first.shift'");
+}

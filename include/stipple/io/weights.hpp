@@ -1,6 +1,7 @@
 // Weights of a network in a safetensors file, under PyTorch's names and in PyTorch's layouts.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -19,6 +20,10 @@ enum class WeightSet { trained, ema };
 struct LoadOptions {
   /// Wants exactly the network's names. Otherwise names that only one side has are passed over.
   bool strict = true;
+  /// Beginnings of names in the file that are passed over even then.
+  std::vector<std::string> ignored = {};
+  /// What the file calls a parameter or buffer of the network; unset, the same.
+  std::function<std::string(const std::string&)> name_in_file = {};
 };
 
 /// Shape in files of a parameter that has `shape` here. Throws Error if the layout does not fit the rank.
@@ -54,7 +59,7 @@ std::vector<NamedWeight> weights_of(const std::vector<LeafRef<Cpu>>& leaves, con
                                     WeightSet set);
 
 STIPPLE_IO_INLINE void write_weights(const FilePath& path, const std::vector<NamedWeight>& weights);
-STIPPLE_IO_INLINE void read_weights(const FilePath& path, const std::vector<NamedWeight>& weights, LoadOptions options);
+STIPPLE_IO_INLINE void read_weights(const FilePath& path, std::vector<NamedWeight> weights, const LoadOptions& options);
 
 }  // namespace detail
 
@@ -75,7 +80,7 @@ void save_weights(const FilePath& path, const Layer& layer, WeightSet set = Weig
 /// them. Throws Error, and changes nothing, if the file cannot be read or is of another network: the message lists the
 /// first names that are missing, unexpected or of another shape.
 template <class Layer>
-void load_weights(const FilePath& path, Layer& layer, LoadOptions options = {}) {
+void load_weights(const FilePath& path, Layer& layer, const LoadOptions& options = {}) {
   if constexpr (detail::is_model<Layer>) {
     detail::read_weights(path, detail::weights_of(leaves_of(layer.net()), layer, WeightSet::trained), options);
     layer.weights_changed();
@@ -88,6 +93,8 @@ void load_weights(const FilePath& path, Layer& layer, LoadOptions options = {}) 
 }  // namespace stipple
 
 #if STIPPLE_DEFINES_IO(io)
+
+#include <algorithm>
 
 namespace stipple::detail {
 
@@ -131,11 +138,16 @@ class WeightCheck {
     return true;
   }
 
-  /// Throws Error about missing, unexpected and misfitting tensors; without `strict` about the last alone.
-  void finish(const char* operation, bool strict) const {
+  /// Throws Error about missing, unexpected and misfitting tensors; without `strict` about the last alone. Names that
+  /// begin with one of `ignored` are not unexpected.
+  void finish(const char* operation, bool strict, const std::vector<std::string>& ignored = {}) const {
+    auto const is_ignored = [&](const std::string& name) {
+      return name.ends_with(".num_batches_tracked") ||
+             std::any_of(ignored.begin(), ignored.end(), [&](auto const& start) { return name.starts_with(start); });
+    };
     std::vector<std::string> unexpected;
     for (auto const& name : file_.names())
-      if (!wanted_.contains(name) && !name.ends_with(".num_batches_tracked")) unexpected.push_back(name);
+      if (!wanted_.contains(name) && !is_ignored(name)) unexpected.push_back(name);
     std::string problems;
     auto const add = [&](const std::string& text) { problems += (problems.empty() ? "" : "; ") + text; };
     if (!misfits_.empty()) add(misfits_.front());
@@ -246,14 +258,16 @@ STIPPLE_IO_INLINE void write_weights(const FilePath& path, const std::vector<Nam
   writer.write(path);
 }
 
-STIPPLE_IO_INLINE void read_weights(const FilePath& path, const std::vector<NamedWeight>& weights,
-                                    LoadOptions options) {
+STIPPLE_IO_INLINE void read_weights(const FilePath& path, std::vector<NamedWeight> weights,
+                                    const LoadOptions& options) {
   SafetensorsFile const file(path);
+  if (options.name_in_file)
+    for (auto& weight : weights) weight.name = options.name_in_file(weight.name);
   WeightCheck check(file);
   for (auto const& weight : weights)
     std::visit([&](auto const& value) { check.want(weight.name, file_shape(value.shape(), weight.layout)); },
                weight.value);
-  check.finish("load_weights", options.strict);
+  check.finish("load_weights", options.strict, options.ignored);
   for (auto const& weight : weights) {
     if (!file.contains(weight.name)) continue;
     std::visit(
