@@ -24,7 +24,7 @@ fashion_source=/usr/share/datasets/fashion-mnist
 export STIPPLE_MNIST_URL=$nowhere STIPPLE_FASHION_MNIST_URL=$nowhere STIPPLE_DATA=
 
 refuses "STIPPLE_MNIST_URL=ADDRESS" "$script" mnist --dir "$scratch/out"
-refuses "wanted mnist or fashion-mnist" "$script" cifar --dir "$scratch/out"
+refuses "wanted mnist, fashion-mnist or mobilenet_v2" "$script" cifar --dir "$scratch/out"
 refuses "wants a folder" "$script" mnist --dir
 
 mkdir -p "$scratch/damaged/mnist"
@@ -37,6 +37,18 @@ for file in "$scratch"/damaged/mnist/*; do echo "not packed" >"$file"; done
 refuses "is no gzip file" env STIPPLE_DATA="$scratch/damaged" "$script" mnist --dir "$scratch/out"
 touch "$scratch/file"
 refuses "another" "$script" mnist --dir "$scratch/file"
+
+# Weights of another network, and bytes that are none.
+if command -v python3 >/dev/null; then
+  weights=$(dirname "$0")/../reference/checkpoints/legacy.pth
+  export STIPPLE_MOBILENET_V2_URL=file://$weights
+  refuses "has not the checksum" "$script" mobilenet_v2 --dir "$scratch/out"
+  refuses "STIPPLE_MOBILENET_V2_URL=ADDRESS" "$script" mobilenet_v2 --dir "$scratch/out"
+  STIPPLE_MOBILENET_V2_URL=file://$scratch/file refuses "no PyTorch checkpoint" "$script" mobilenet_v2 --dir "$scratch/out"
+  mkdir -p "$scratch/damaged/mobilenet_v2"
+  cp "$(dirname "$weights")/wanted.safetensors" "$scratch/damaged/mobilenet_v2/mobilenet_v2.safetensors"
+  refuses "has not the checksum" env STIPPLE_DATA="$scratch/damaged" "$script" mobilenet_v2 --dir "$scratch/out"
+fi
 
 if [[ -d $fashion_source ]]; then
   [[ $("$script" fashion-mnist --dir "$scratch/fashion") == "$scratch/fashion/fashion-mnist" ]] || wanted "the folder's name"
