@@ -92,11 +92,13 @@ struct Size {
   Index n, heads, queries, keys, dim;
   bool causal;
 };
-// Around the tile of 64 and the vectors of 16, 8, 4 and 2.
-constexpr Size sizes[] = {{1, 1, 1, 1, 1, false},     {2, 1, 1, 7, 1, false},    {1, 3, 7, 1, 5, false},
-                          {2, 2, 13, 13, 3, true},    {1, 1, 64, 64, 8, true},   {1, 2, 65, 129, 17, false},
-                          {1, 1, 131, 67, 16, true},  {1, 1, 67, 131, 40, true}, {2, 1, 49, 49, 32, false},
-                          {1, 1, 97, 101, 64, false}, {1, 1, 19, 70, 160, false}};
+// Around the tiles of 64, 128 and 256 and the vectors of 16, 8, 4 and 2; heads of a multiple of 32 are those whose bf16
+// products are of pairs.
+constexpr Size sizes[] = {{1, 1, 1, 1, 1, false},     {2, 1, 1, 7, 1, false},     {1, 3, 7, 1, 5, false},
+                          {2, 2, 13, 13, 3, true},    {1, 1, 64, 64, 8, true},    {1, 2, 65, 129, 17, false},
+                          {1, 1, 131, 67, 16, true},  {1, 1, 67, 131, 40, true},  {2, 1, 49, 49, 32, false},
+                          {1, 1, 97, 101, 64, false}, {1, 1, 19, 70, 160, false}, {1, 2, 150, 300, 32, true},
+                          {1, 1, 300, 150, 32, true}, {2, 1, 3, 2, 64, true},     {1, 2, 130, 261, 96, false}};
 
 // One size in T against the naive form, which gets the same rounded inputs; `tolerance` is relative to the largest
 // value of each result.
@@ -156,8 +158,13 @@ TEST_CASE("attention agrees with its definition at odd sizes") {
   for (auto const& s : sizes) check_size<double>(s, 1e-13);
   for_each_isa([](Isa) {
     for (auto const& s : sizes) {
-      check_size<float>(s, 4e-6);  // sums of up to 160 products, then of up to 131 probabilities
-      check_size<bf16>(s, 1e-2);   // rounding of the results, and of y inside dq and dk: 2^-8
+      check_size<float>(s, 4e-6);  // sums of up to 160 products, then of up to 300 probabilities
+    }
+  });
+  for_each_product_isa([](Isa) {
+    for (auto const& s : sizes) {
+      // Rounding of the results, of y inside dq and dk, and of probabilities and gradients of logits: 2^-8 each.
+      check_size<bf16>(s, 1e-2);
     }
   });
 }
@@ -169,17 +176,36 @@ TEST_CASE("attention takes images") {
   CHECK(same_bits(y.reshape({2, 15, 8}), ops::attention_qkv(qkv.reshape({2, 15, 24}), 2).y));
 }
 
-TEST_CASE("attention survives logits that overflow exp") {
-  auto qkv = random_tensor<float>({1, 70, 24});
-  for (auto& x : qkv.span()) x *= 300;
-  for_each_isa([&](Isa) {
-    auto const out = ops::attention_qkv(qkv, 2);
-    auto const g = ops::attention_qkv_backward(random_tensor<float>({1, 70, 8}, 2), qkv, out, 2);
-    for (float const x : out.y.span()) REQUIRE(std::isfinite(x));
-    for (float const x : g.span()) REQUIRE(std::isfinite(x));
-    // Every query has one key far above the others: the result is that key's value, a convex combination at most.
-    CHECK(largest_magnitude(out.y) <= largest_magnitude(qkv));
-  });
+TEMPLATE_TEST_CASE("attention survives logits that overflow exp", "", float, bf16) {
+  using T = TestType;
+  for (Index const dim : {4, 32}) {
+    auto const qkv = ops::cast<T>(ops::affine(random_tensor<float>({1, 70, 6 * dim}), 300));
+    auto const dy = random_tensor<T>({1, 70, 2 * dim}, 2);
+    for_each_product_isa([&](Isa) {
+      for (double const scale : {0.5, -0.5}) {
+        AttentionSpec const spec{.scale = scale, .causal = scale < 0};
+        auto const out = ops::attention_qkv(qkv, 2, spec);
+        auto const g = ops::attention_qkv_backward(dy, qkv, out, 2, spec);
+        for (T const x : out.y.span()) REQUIRE(std::isfinite(static_cast<float>(x)));
+        for (T const x : g.span()) REQUIRE(std::isfinite(static_cast<float>(x)));
+        // Every query has one key far above the others: the result is that key's value, a convex combination at most.
+        CHECK(largest_magnitude(out.y) <= largest_magnitude(qkv));
+      }
+    });
+  }
+}
+
+TEST_CASE("attention hands a NaN on, and only within its head and sample") {
+  for (Index const dim : {24, 32}) {
+    auto qkv = random_tensor<bf16>({2, 40, 3 * 2 * dim});
+    qkv.data()[7 * 6 * dim + dim + 3] = bf16(std::nanf(""));  // sample 0, query 7, head 1
+    for_each_product_isa([&](Isa) {
+      auto const y = ops::attention_qkv(qkv, 2).y;
+      for (Index row = 0; row < 80; ++row)
+        for (Index c = 0; c < 2 * dim; ++c)
+          REQUIRE(std::isnan(static_cast<float>(y.data()[row * 2 * dim + c])) == (row == 7 && c >= dim));
+    });
+  }
 }
 
 TEST_CASE("gradients of attention agree with central differences") {
@@ -196,18 +222,20 @@ TEST_CASE("gradients of attention agree with central differences") {
 
 TEMPLATE_TEST_CASE("attention does not depend on threads or batch", "", float, bf16) {
   using T = TestType;
-  auto const qkv = random_tensor<T>({5, 75, 3 * 2 * 24});
-  auto const forward = [](const Tensor<T>& x) { return ops::attention_qkv(x, 2).y; };
-  auto const backward = [](const Tensor<T>& x) {
-    Tensor<T> const dy(x.shape().with(-1, 48), T(0.5f));
-    return ops::attention_qkv_backward(dy, x, ops::attention_qkv(x, 2), 2);
-  };
-  check_threads([&] { return forward(qkv); });
-  check_threads([&] { return backward(qkv); });
-  for_each_isa([&](Isa) {
-    check_batch(qkv, forward);
-    check_batch(qkv, backward);
-  });
+  for (Index const dim : {24, 32}) {
+    auto const qkv = random_tensor<T>({5, 75, 3 * 2 * dim});
+    auto const forward = [](const Tensor<T>& x) { return ops::attention_qkv(x, 2).y; };
+    auto const backward = [dim](const Tensor<T>& x) {
+      Tensor<T> const dy(x.shape().with(-1, 2 * dim), T(0.5f));
+      return ops::attention_qkv_backward(dy, x, ops::attention_qkv(x, 2), 2);
+    };
+    check_threads([&] { return forward(qkv); });
+    check_threads([&] { return backward(qkv); });
+    for_each_product_isa([&](Isa) {
+      check_batch(qkv, forward);
+      check_batch(qkv, backward);
+    });
+  }
 }
 
 TEST_CASE("attention without samples gives no samples") {

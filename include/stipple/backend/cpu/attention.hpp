@@ -1,24 +1,10 @@
 // CPU kernels of scaled-dot-product attention: tiled, so that no (queries, keys) array exists.
 #pragma once
 
-#include <algorithm>
-
+#include <stipple/backend/cpu/attention_dims.hpp>
 #include <stipple/backend/cpu/small_product.hpp>
 
 namespace stipple::cpu {
-
-struct AttentionShape {
-  Index samples, heads, queries, keys, dim;
-  double scale;
-  bool causal;
-};
-
-/// Rows of one operand, `stride` apart in every sample; head h takes the `dim` numbers from h dim on.
-template <class T>
-struct AttentionRows {
-  T* data;
-  Index stride;
-};
 
 /// y = softmax(scale q k^T) v for every sample and head. `statistics` (samples, heads, 2, queries) gets the largest
 /// logit of each query and 1 / sum over the keys of exp(logit - largest): the backward pass finds the probabilities
@@ -35,6 +21,10 @@ void attention_backward(AttentionRows<const T> q, AttentionRows<const T> k, Atte
 }  // namespace stipple::cpu
 
 #if STIPPLE_DEFINE_KERNELS
+
+#include <algorithm>
+
+#include <stipple/backend/cpu/attention_pairs.hpp>
 
 namespace stipple::cpu {
 
@@ -74,12 +64,12 @@ AttentionHead<T> attention_head(AttentionRows<const T> q, AttentionRows<const T>
 
 namespace stipple::cpu {
 
-/// Products below which work is not shared among threads.
-inline constexpr Index attention_grain = 256 * 1024;
-
 template <class T>
 void attention(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> y,
                compute_t<T>* statistics, const AttentionShape& s) {
+  if constexpr (std::is_same_v<T, bf16>) {
+    if (uses_attention_pairs(s)) return attention_pairs(q, k, v, y, statistics, s);
+  }
   Index const tiles = (s.queries + attention_tile - 1) / attention_tile;
   Index const wide = (s.dim + panel_width - 1) / panel_width * panel_width;
   Index const cost = 2 * std::min(s.queries, attention_tile) * s.keys * s.dim;
@@ -100,6 +90,9 @@ template <class T>
 void attention_backward(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v,
                         AttentionRows<const T> y, const T* dy, const compute_t<T>* statistics, T* dq, T* dk, T* dv,
                         const AttentionShape& s) {
+  if constexpr (std::is_same_v<T, bf16>) {
+    if (uses_attention_pairs(s)) return attention_pairs_backward(q, k, v, y, dy, statistics, dq, dk, dv, s);
+  }
   Index const tiles = (s.queries + attention_tile - 1) / attention_tile;
   Index const wide = (s.dim + panel_width - 1) / panel_width * panel_width;
   Index const cost = 5 * s.queries * s.keys * s.dim;
