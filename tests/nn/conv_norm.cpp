@@ -2,7 +2,6 @@
 
 #include "check.hpp"
 #include "invariance.hpp"
-#include "naive_conv.hpp"
 
 using namespace stipple;
 
