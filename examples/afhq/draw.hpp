@@ -1,0 +1,68 @@
+// Samples by number: sample i is the same whatever else is drawn with it.
+#pragma once
+
+#include <functional>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <stipple/diffusion/guidance.hpp>
+#include <stipple/diffusion/samplers/ddim.hpp>
+#include <stipple/diffusion/samplers/ddpm.hpp>
+#include <stipple/diffusion/samplers/dpm_solver.hpp>
+
+#include "afhq/description.hpp"
+
+namespace afhq {
+
+struct SamplerSettings {
+  std::string sampler = "ddim";  ///< or ddpm or dpm_solver
+  int steps = 50;
+  st::Variance variance = st::Variance::fixed_small;  ///< of ddpm
+  double guidance = 0;                                ///< noise = (1 + w) conditional - w null
+  std::uint64_t seed = 0;
+};
+
+/// Called after each step of the network; returning false ends sampling.
+using OnStep = std::function<bool()>;
+
+/// Normals for these samples; `draw` is 0 for x_T and 1, 2, ... for the steps.
+inline st::Tensor<float> numbered_noise(std::uint64_t seed, std::uint64_t draw, std::span<const st::Index> numbers,
+                                        const st::Shape& shape) {
+  st::Tensor<float> noise(shape);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    auto const at = static_cast<st::Index>(i);
+    st::Rng rng(seed, draw);
+    noise.slice(at, at + 1)
+        .copy_from(st::draw_normal(rng, shape.with(0, 1), st::Purpose::sample, static_cast<std::uint64_t>(numbers[i])));
+  }
+  return noise;
+}
+
+/// The samples with these numbers, (N, H, W, C) in about [-1, 1]; `labels` (N) is undefined for a network without
+/// classes. What is returned after `on_step` said false is unfinished.
+template <class Net>
+st::Tensor<float> draw_samples(const Net& net, const Description& description, const SamplerSettings& settings,
+                               std::span<const st::Index> numbers, const st::Tensor<std::int32_t>& labels,
+                               const OnStep& on_step) {
+  auto const x_T =
+      numbered_noise(settings.seed, 0, numbers, description.images(static_cast<st::Index>(numbers.size())));
+  auto const schedule = description.schedule();
+  st::SamplerCallback const callback = [&](const st::SamplerStep&) { return on_step(); };
+  auto const run = [&](const auto& denoiser) {
+    if (settings.sampler == "ddim")
+      return st::sample_ddim(denoiser, x_T, schedule, {.steps = settings.steps, .callback = callback});
+    if (settings.sampler == "dpm_solver")
+      return st::sample_dpm_solver(denoiser, x_T, schedule, {.steps = settings.steps, .callback = callback});
+    auto const noise = [&](int step, const st::Shape& shape) {
+      return numbered_noise(settings.seed, 1 + static_cast<std::uint64_t>(step), numbers, shape);
+    };
+    return st::sample_ddpm(denoiser, x_T, schedule, noise,
+                           {.steps = settings.steps, .variance = settings.variance, .callback = callback});
+  };
+  if (!description.is_conditional()) return run(net);
+  return run(st::guided(net, labels, {.scale = settings.guidance, .null_label = Net::no_class}));
+}
+
+}  // namespace afhq

@@ -1,0 +1,174 @@
+// afhq: DDPM on photographs of animals, KAIST CS479 assignment 3 and Technion 00960236 assignment 4, task 2 of both.
+#include <ctime>
+
+#include "afhq/options.hpp"
+
+namespace {
+
+using afhq::Options;
+using Names = std::vector<std::string>;
+
+template <class Value>
+CLI::Option* add(CLI::App& app, const char* name, Value& value, const std::string& help) {
+  return app.add_option(name, value, help)->capture_default_str();
+}
+
+void add_machine_options(CLI::App& app, Options& o) {
+  add(app, "--threads", o.threads, "Threads; the result does not depend on them")->check(CLI::Range(1, 1024));
+  app.add_flag("--quiet", o.quiet, "Print the results alone");
+}
+
+CLI::App& add_prepare(CLI::App& app, Options& o) {
+  auto& command = *app.add_subcommand("prepare", "Makes images of one size from a folder of images");
+  command.add_option("images", o.images, "Folder with train/CLASS/*.jpg or .png, and val/ or test/ like it")
+      ->required();
+  command.add_option("out", o.out, "Folder for train.safetensors, train.png and eval/")->required();
+  add(command, "--height", o.image_height, "Pixels that every image gets")->check(CLI::Range(1, 4096));
+  add(command, "--width", o.image_width, "Pixels that every image gets")->check(CLI::Range(1, 4096));
+  add(command, "--max-per-class", o.max_per_class, "Images of each class to train on, by name; 0: all. Technion: 3000")
+      ->check(CLI::NonNegativeNumber);
+  Names const filters{"bilinear", "bicubic", "lanczos"};
+  add(command, "--filter", o.filter, "How images to train on are resized: bilinear, bicubic or lanczos")
+      ->check(CLI::IsMember(filters));
+  add(command, "--evaluation-filter", o.evaluation_filter, "The same for those to evaluate with")
+      ->check(CLI::IsMember(filters));
+  add(command, "--damaged", o.damaged, "What to do about files that cannot be read: refuse or skip")
+      ->check(CLI::IsMember(Names{"refuse", "skip"}));
+  add_machine_options(command, o);
+  command.footer(
+      "Classes are the folders' names, sorted; labels count from 1. Every image is stretched to the size, as the "
+      "courses\n"
+      "do; cut it before if that is not what you want. Gray becomes colour, CMYK is converted, what is transparent "
+      "lies\n"
+      "over white. eval/ holds all images of val/ (or else test/) as PNG files, for FID. The courses resize by PIL's\n"
+      "default, which is bicubic, for that folder, and bilinear to train.\n"
+      "Where AFHQ is not to be had, `scripts/get-data animals64` makes a small stand-in; figures on it are not "
+      "AFHQ's.");
+  return command;
+}
+
+CLI::App& add_train(CLI::App& app, Options& o) {
+  auto& command = *app.add_subcommand("train", "Trains the U-Net on what prepare made");
+  add(command, "--preset", o.preset, "kaist, or technion: --use-cfg --batch 16 --log-interval 200. Other options win")
+      ->check(CLI::IsMember(Names{"kaist", "technion"}));
+  add(command, "--steps", o.steps, "Steps of training")->check(CLI::NonNegativeNumber);
+  command.add_option("--max-minutes", o.max_minutes, "Stop training after the step that reaches this")
+      ->check(CLI::PositiveNumber);
+  add(command, "--batch", o.batch, "Images a step")->check(CLI::PositiveNumber);
+  add(command, "--learning-rate", o.learning_rate, "Of Adam")->check(CLI::PositiveNumber);
+  add(command, "--warmup", o.warmup, "Steps over which the learning rate rises in a line")
+      ->check(CLI::NonNegativeNumber);
+  add(command, "--width", o.width, "Channels of the U-Net's first level")->check(CLI::Range(1, 1024));
+  add(command, "--multipliers", o.multipliers, "Of the width at each level, with commas")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 64));
+  add(command, "--num-res-blocks", o.res_blocks, "Residual blocks of a level")->check(CLI::Range(1, 64));
+  add(command, "--dropout", o.dropout, "Share of the values that residual blocks drop")->check(CLI::Range(0.0, 0.99));
+  add(command, "--timesteps", o.timesteps, "Timesteps of the diffusion, T")->check(CLI::Range(2, 100'000));
+  add(command, "--ema", o.ema, "Decay of an average of the weights to sample with; 0: none")
+      ->check(CLI::Range(0.0, 0.99999));
+  command.add_flag("--flip", o.flip, "Mirror images left to right with probability 1/2");
+  command.add_flag("--use-cfg", o.conditional, "Tell the network the class, for classifier-free guidance");
+  add(command, "--p-uncond", o.unconditional, "Share of the images whose class is hidden")->check(CLI::Range(0.0, 1.0));
+  add(command, "--cfg-scale", o.guidance, "Guidance of the samples that are drawn meanwhile")
+      ->check(CLI::NonNegativeNumber);
+  add(command, "--log-interval", o.log_interval, "Steps between samples, loss.png and checkpoints")
+      ->check(CLI::PositiveNumber);
+  add(command, "--keep-every", o.keep_every, "Steps between checkpoints that stay, checkpoint-N.safetensors; 0: none")
+      ->check(CLI::NonNegativeNumber);
+  command.add_flag("--gradient-checkpointing", o.gradient_checkpointing,
+                   "Keep less for the backward pass and compute it again: a fraction of the memory, a third more time");
+  add_common_options(command, o, "Folder that prepare made");
+  command.footer(
+      "The courses: linear beta from 1e-4 to 0.02 in T = 1000 steps; channels 128, 256, 256, 256 with attention at "
+      "the\n"
+      "second level and 4 residual blocks a level: 58,753,283 parameters, with three classes 58,755,843. Norms have "
+      "32\n"
+      "groups, or as many as divide a smaller width. Images are not flipped and weights not averaged, as in the "
+      "courses.\n"
+      "bf16 is the default because it is faster and takes half the memory; weights, statistics and sums stay fp32.\n"
+      "A narrow network for a small machine: --width 32 --num-res-blocks 2 --gradient-checkpointing.\n\n"
+      "Writes config.json, metrics.json, log.jsonl, checkpoint.safetensors, and every --log-interval steps loss.png,\n"
+      "four samples by DDIM in 50 steps, step=N-0.png to step=N-3.png, and those together as samples.png. Checkpoints\n"
+      "that stay leave out the optimiser's moments: 235 MB each with the courses' network, and the last one, with "
+      "which\n"
+      "--resume goes on, 705 MB. SIGINT and SIGTERM end the run with a checkpoint.\n"
+      "Without --out it goes to runs/afhq-DATE-TIME.");
+  return command;
+}
+
+CLI::App& add_sample(CLI::App& app, Options& o) {
+  auto& command = *app.add_subcommand("sample", "Draws images from a checkpoint");
+  command.add_option("--checkpoint", o.checkpoint, "checkpoint.safetensors of a run, or one that it kept")->required();
+  command.add_option("--out", o.out, "Folder for 0.png, 1.png, ...")->required();
+  add(command, "--count", o.sample_count, "Images")->check(CLI::PositiveNumber);
+  add(command, "--sampler", o.sampler, "ddpm, ddim or dpm_solver")
+      ->check(CLI::IsMember(Names{"ddpm", "ddim", "dpm_solver"}));
+  command
+      .add_option("--steps", o.sampler_steps, "Of the sampler; without it all for ddpm, 50 for ddim, 20 for dpm_solver")
+      ->check(CLI::PositiveNumber);
+  add(command, "--variance", o.variance, "Of ddpm: small is the posterior's, large is beta")
+      ->check(CLI::IsMember(Names{"small", "large"}));
+  add(command, "--cfg-scale", o.guidance, "Guidance w of a network with classes: (1 + w) conditional - w null")
+      ->check(CLI::NonNegativeNumber);
+  add(command, "--label", o.label, "random, each (one after the other), or the number or name of a class");
+  add(command, "--batch", o.sample_batch, "Images at a time; changes none of them")->check(CLI::PositiveNumber);
+  add(command, "--seed", o.seed, "Seed of all random numbers");
+  add_machine_options(command, o);
+  command.footer(
+      "Image i depends on the checkpoint, the settings and the seed, on nothing else. A run that was stopped goes on "
+      "when\n"
+      "it is started again: images that are there stay. sampling.json says how those in the folder were made, and "
+      "other\n"
+      "settings are refused there. OUT.png beside the folder shows the first 64. A run with an average (--ema) "
+      "samples\n"
+      "from it. The courses draw 500 images by ddpm; Technion's with --cfg-scale 0 and 7.5.");
+  return command;
+}
+
+// What the preset and the calendar say of options that are not on the command line.
+void complete(const CLI::App& train, Options& o) {
+  if (o.preset == "technion") {
+    o.conditional = true;
+    if (train.count("--batch") == 0) o.batch = 16;
+    if (train.count("--log-interval") == 0) o.log_interval = 200;
+  }
+  if (train.count("--checkpoint-every") == 0) o.checkpoint_every = o.log_interval;
+  if (train.count("--out") > 0) return;
+  stipple::require(!o.resume, "--resume: wanted --out too, the folder of the run that goes on");
+  std::time_t const now = std::time(nullptr);
+  char name[64];
+  std::strftime(name, sizeof name, "runs/afhq-%Y-%m-%d-%H%M%S", std::localtime(&now));
+  o.out = name;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  options.precision = "bf16";
+  options.seed = 63;
+  options.steps = 100'000;
+  options.batch = 12;
+  options.learning_rate = 2e-4;
+  options.checkpoint_every = options.log_interval;
+  CLI::App app("Learns photographs of animals by denoising diffusion and samples new ones.", "afhq");
+  app.require_subcommand(1);
+  auto& prepare = add_prepare(app, options);
+  auto& train = add_train(app, options);
+  add_sample(app, options);
+  app.footer(
+      "The courses are KAIST's CS479 (2023), assignment 3, and Technion's 00960236, assignment 4, task 2 of both: "
+      "AFHQ\n"
+      "(cat, dog, wild) at 64 x 64. In order:\n"
+      "  afhq prepare AFHQ runs/afhq64\n"
+      "  afhq train --data runs/afhq64 --out runs/afhq\n"
+      "  afhq sample --checkpoint runs/afhq/checkpoint.safetensors --out runs/afhq/samples\n"
+      "`afhq COMMAND --help` tells the rest.");
+  return example::run_program(app, options, argc, argv, [&] {
+    if (prepare.parsed()) return afhq::prepare(options);
+    if (!train.parsed()) return afhq::sample(options);
+    complete(train, options);
+    return options.precision == "bf16" ? afhq::train_bf16(options) : afhq::train_fp32(options);
+  });
+}

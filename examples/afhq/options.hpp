@@ -1,0 +1,54 @@
+// The settings of afhq's commands. Their defaults are those of the KAIST course, but for the precision.
+#pragma once
+
+#include "common/training_options.hpp"
+
+namespace afhq {
+
+namespace st = stipple;
+
+struct Options : example::TrainingOptions {
+  // afhq prepare
+  std::string images;  ///< folder with train/ and val/ or test/
+  st::Index image_height = 64, image_width = 64;
+  st::Index max_per_class = 1000;
+  std::string filter = "bilinear", evaluation_filter = "bicubic";
+  std::string damaged = "refuse";
+
+  // afhq train
+  std::string preset = "kaist";
+  st::Index width = 128;
+  std::vector<st::Index> multipliers{1, 2, 2, 2};
+  st::Index res_blocks = 4;
+  double dropout = 0.1;
+  bool gradient_checkpointing = false;
+  int timesteps = 1000;
+  std::int64_t warmup = 200;
+  bool flip = false;
+  double ema = 0;
+  bool conditional = false;
+  double unconditional = 0.1;
+  std::int64_t log_interval = 500;
+  std::int64_t keep_every = 1000;
+
+  // afhq sample, and the samples of afhq train
+  std::string checkpoint;
+  st::Index sample_count = 500;
+  std::string sampler = "ddpm";
+  int sampler_steps = 0;  ///< 0: all of ddpm, 50 of ddim, 20 of dpm_solver
+  std::string variance = "small";
+  double guidance = 7.5;
+  std::string label = "random";
+  st::Index sample_batch = 32;
+};
+
+int prepare(const Options& options);
+
+/// Trains; returns the exit code. Compiled once for each precision, in files of their own.
+int train_fp32(const Options& options);
+int train_bf16(const Options& options);
+
+/// Samples from a checkpoint, in the precision of its training.
+int sample(const Options& options);
+
+}  // namespace afhq

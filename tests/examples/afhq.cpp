@@ -1,0 +1,230 @@
+// afhq: on a few tiny pictures each command leaves what it should, goes on where it stopped, and says what is wrong.
+#include <stipple/io/image.hpp>
+#include <stipple/io/read_png.hpp>
+#include <stipple/io/safetensors.hpp>
+
+#include "program.hpp"
+
+using namespace stipple;
+using Path = std::filesystem::path;
+
+namespace {
+
+// Classes "cat" and "owl" of `count` pictures each, of different sizes.
+void write_images(const Path& folder, int count) {
+  for (std::string const name : {"cat", "owl"}) {
+    std::filesystem::create_directories(folder / name);
+    for (int i = 0; i < count; ++i) {
+      Tensor<std::uint8_t> image({9 + i, 14, 3});
+      for (Index j = 0; j < image.size(); ++j)
+        image.data()[j] = static_cast<std::uint8_t>(j * (name == "cat" ? 3 : 7) + 11 * i);
+      write_png(folder / name / (std::to_string(i) + ".png"), image);
+    }
+  }
+}
+
+std::string afhq(const std::string& command) { return program("afhq") + " " + command; }
+
+// Ten images of 8 x 12 in two classes.
+Path prepared(const ScratchFolder& folder) {
+  write_images(folder / "images/train", 5);
+  write_images(folder / "images/val", 2);
+  auto const out = folder / "prepared";
+  require_success(afhq("prepare " + quoted(folder / "images") + " " + quoted(out) + " --height 8 --width 12 --quiet"));
+  return out;
+}
+
+std::string train(const Path& data, const Path& out, const std::string& options) {
+  return afhq("train --data " + quoted(data) + " --out " + quoted(out) +
+              " --width 4 --multipliers 1,2 --num-res-blocks 1 --timesteps 10 --batch 4 --quiet " + options);
+}
+
+std::string sample(const Path& checkpoint, const Path& out, const std::string& options) {
+  return afhq("sample --checkpoint " + quoted(checkpoint) + " --out " + quoted(out) + " --quiet " + options);
+}
+
+std::string all_images(const Path& folder, int count) {
+  std::string bytes;
+  for (int i = 0; i < count; ++i) bytes += bytes_of(folder / (std::to_string(i) + ".png"));
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("afhq prepare: images of one size, classes by name, and a folder to evaluate with") {
+  ScratchFolder const folder;
+  auto const out = prepared(folder);
+  SafetensorsFile const file(out / "train.safetensors");
+  CHECK(file.read<std::uint8_t>("images").shape() == Shape{10, 8, 12, 3});
+  auto const labels = file.read<std::int32_t>("labels");
+  CHECK(std::vector<int>(labels.span().begin(), labels.span().end()) == std::vector<int>{1, 1, 1, 1, 1, 2, 2, 2, 2, 2});
+  for (const char* const name : {"cat_00000", "cat_00001", "owl_00000", "owl_00001"})
+    CHECK(read_png(out / "eval" / (std::string(name) + ".png")).shape() == Shape{8, 12, 3});
+  CHECK(read_png(out / "train.png").dim(0) == 2 * (8 + 2) + 2);
+  auto const again = "prepare " + quoted(folder / "images") + " " + quoted(out);
+  auto const before = bytes_of(out / "eval/cat_00000.png");
+  require_success(afhq(again + " --height 8 --width 12 --evaluation-filter lanczos --max-per-class 2 --quiet"));
+  CHECK(SafetensorsFile(out / "train.safetensors").read<std::uint8_t>("images").dim(0) == 4);
+  CHECK(bytes_of(out / "eval/cat_00000.png") != before);
+}
+
+TEST_CASE("afhq prepare: what is wrong with a folder of images is said") {
+  ScratchFolder const folder;
+  auto const images = folder / "images", out = folder / "out";
+  auto const command = afhq("prepare " + quoted(images) + " " + quoted(out) + " --quiet ");
+  require_failure(command, 1, "wanted a folder with train/CLASS/*.jpg or .png");
+  std::filesystem::create_directories(images / "train");
+  require_failure(command, 1, "wanted one for the images of each class");
+  std::filesystem::create_directories(images / "train/cat");
+  require_failure(command, 1, "cat' holds no .jpg, .jpeg or .png file");
+  std::filesystem::remove_all(images / "train/cat");
+  write_images(images / "afhq/train", 1);  // the archive's own folder, and no val/
+  std::filesystem::remove_all(images / "train");
+  auto const text = require_success(command).output;
+  CHECK(text.find("2 images of 2 classes (cat, owl) at 64 x 64") != std::string::npos);
+  CHECK(text.find("no images to evaluate with") != std::string::npos);
+  put_bytes(images / "afhq/train/cat/broken.jpg", "\xff\xd8\xff");
+  require_failure(command, 1, "no leave to skip it: read_jpeg: '");
+  auto const skipped = require_success(command + "--damaged skip").output;
+  CHECK(skipped.find("skipped: read_jpeg: '") != std::string::npos);
+  write_images(images / "afhq/val", 1);
+  std::filesystem::create_directories(out / "eval");
+  put_bytes(out / "eval/other.png", "");
+  require_failure(command + "--damaged skip", 1, "other.png' is not of this set");
+}
+
+TEST_CASE("afhq train: numbers, log, pictures and checkpoints") {
+  ScratchFolder const folder;
+  auto const data = prepared(folder), out = folder / "run";
+  auto const text =
+      require_success(train(data, out, "--steps 7 --log-interval 3 --keep-every 4 --warmup 4 --precision fp32"));
+  CHECK(text.output.find("Mean loss of the last 500 steps") != std::string::npos);
+  CHECK(logged_losses(out).size() == 7);
+  CHECK(metric(out, "steps") == 7);
+  CHECK(metric(out, "images") == 10);
+  auto const log = bytes_of(out / "log.jsonl");
+  auto const first = parse_json(std::string_view(log).substr(0, log.find('\n')), "log");
+  CHECK(get_number(first, "learning_rate", "log") == Approx(2e-4 / 4));  // 1 / 4 in the first step
+  auto const config = read_json(out / "config.json");
+  CHECK(config.at("classes").empty());
+  CHECK(config.at("net").at("groups") == 4);
+  for (const char* const name : {"step=3-0", "step=3-3", "step=6-1", "step=7-2"})
+    CHECK(read_png(out / (std::string(name) + ".png")).shape() == Shape{8, 12, 3});
+  CHECK_FALSE(std::filesystem::exists(out / "step=4-0.png"));
+  CHECK(read_png(out / "samples.png").dim(1) == 4 * (24 + 2) + 2);
+  CHECK(read_png(out / "loss.png").size() > 0);
+  CHECK(std::filesystem::exists(out / "checkpoint-4.safetensors"));
+  CHECK_FALSE(std::filesystem::exists(out / "checkpoint-3.safetensors"));
+}
+
+TEST_CASE("afhq train: Technion's preset tells the network the class") {
+  ScratchFolder const folder;
+  auto const data = prepared(folder), out = folder / "run";
+  require_success(train(data, out, "--preset technion --steps 2 --gradient-checkpointing --ema 0.9"));
+  auto const config = read_json(out / "config.json");
+  CHECK(config.at("classes") == Json::array({"cat", "owl"}));
+  CHECK(config.at("log_interval") == 200);
+  CHECK(metric(out, "p_uncond") == 0.1);
+  CHECK(metric(out, "batch") == 4);
+}
+
+TEST_CASE("afhq train: stopped by a signal and resumed, the bytes are the same") {
+  ScratchFolder const folder;
+  auto const data = prepared(folder), whole = folder / "whole", parts = folder / "parts";
+  std::string const options = "--steps 60 --log-interval 20 --keep-every 20 --use-cfg --flip --ema 0.99 ";
+  require_success(train(data, whole, options + "--threads 2"));
+  require_interrupted(train(data, parts, options + "--threads 1 --checkpoint-every 3"), parts);
+  CHECK_FALSE(std::filesystem::exists(parts / "metrics.json"));
+  require_success(train(data, parts, options + "--threads 1 --resume"));
+  CHECK(checkpoint_bytes(parts) == checkpoint_bytes(whole));
+  CHECK(logged_losses(parts) == logged_losses(whole));
+  for (const char* const name : {"checkpoint-20.safetensors", "checkpoint-60.safetensors", "step=40-1.png"})
+    CHECK(bytes_of(parts / name) == bytes_of(whole / name));
+}
+
+TEST_CASE("afhq sample: an image does not depend on what is drawn with it, or before a break") {
+  ScratchFolder const folder;
+  auto const data = prepared(folder), run = folder / "run", out = folder / "samples", other = folder / "other";
+  require_success(train(data, run, "--steps 4 --use-cfg --keep-every 4"));
+  auto const checkpoint = run / "checkpoint.safetensors";
+  auto const text = require_success(sample(checkpoint, out, "--count 7 --batch 3")).output;
+  CHECK(text.find("7 images are in ") != std::string::npos);
+  CHECK(read_png(out / "0.png").shape() == Shape{8, 12, 3});
+  CHECK(read_png(folder / "samples.png").dim(1) == 7 * (12 + 2) + 2);
+  CHECK_FALSE(std::filesystem::exists(out / "7.png"));
+  // From the checkpoint without moments; in two runs, the second of which finds two images missing.
+  std::filesystem::create_directories(other);
+  require_success(sample(checkpoint, other, "--count 5 --batch 2 --threads 1"));
+  std::filesystem::remove(other / "1.png");
+  require_success(sample(checkpoint, other, "--count 7 --batch 64"));
+  CHECK(all_images(other, 7) == all_images(out, 7));
+  require_success(sample(run / "checkpoint-4.safetensors", folder / "kept", "--count 7"));
+  CHECK(all_images(folder / "kept", 7) == all_images(out, 7));
+  require_success(sample(checkpoint, folder / "seed", "--count 7 --seed 5"));
+  CHECK(all_images(folder / "seed", 7) != all_images(out, 7));
+}
+
+TEST_CASE("afhq sample: samplers, guidance and labels") {
+  ScratchFolder const folder;
+  auto const data = prepared(folder), run = folder / "run";
+  require_success(train(data, run, "--steps 30 --learning-rate 0.01 --use-cfg"));
+  auto const checkpoint = run / "checkpoint.safetensors";
+  std::vector<std::string> kinds;
+  auto const draw = [&](const std::string& options) {
+    auto const out = folder / ("kind" + std::to_string(kinds.size()));
+    require_success(sample(checkpoint, out, "--count 4 " + options));
+    kinds.push_back(all_images(out, 4));
+    return kinds.back();
+  };
+  auto const each = draw("--label each --sampler ddim --steps 5");
+  CHECK(draw("--label each --sampler dpm_solver --steps 5") != each);
+  CHECK(draw("--label each --sampler ddpm --steps 5") != each);
+  CHECK(draw("--label each --sampler ddpm --steps 5 --variance large") != kinds[2]);
+  CHECK(draw("--label each --sampler ddim --steps 5 --cfg-scale 0") != each);
+  auto const cat = draw("--label cat --sampler ddim --steps 5");
+  CHECK(draw("--label 1 --sampler ddim --steps 5") == cat);
+  CHECK(draw("--label owl --sampler ddim --steps 5") != cat);
+  // Of one after the other, the first and third are cats.
+  auto const image = [&](int kind, int i) {
+    return bytes_of(folder / ("kind" + std::to_string(kind)) / (std::to_string(i) + ".png"));
+  };
+  CHECK(image(0, 2) == image(5, 2));
+  CHECK(image(0, 1) == image(7, 1));
+}
+
+TEST_CASE("afhq: what cannot be done is said in a sentence") {
+  ScratchFolder const folder;
+  auto const data = prepared(folder), run = folder / "run", out = folder / "samples";
+  require_failure(program("afhq"), 2, "subcommand");
+  require_failure(afhq("train --data " + quoted(data) + " --width 4"), 1,
+                  "given 4 levels for images of 8 x 12, wanted sides that are multiples of 8");
+  require_failure(train(folder / "nowhere", run, ""), 1, "afhq prepare IMAGES");
+  require_failure(afhq("train --width 4 --multipliers 1 --batch 11 --data " + quoted(data) + " --out " + quoted(run)),
+                  1, "wanted at least one batch of 11");
+  require_failure(train(data, run, "--steps 1 --resume"), 1, "no checkpoint");
+  require_failure(afhq("train --resume"), 1, "--resume: wanted --out too");
+  require_success(train(data, run, "--steps 1"));
+  require_failure(train(data, run, "--steps 2 --resume --use-cfg"), 1, "is not of this network");
+  require_failure(train(data, run, "--steps 2 --resume --flip"), 1, "is of another run");
+  auto const checkpoint = run / "checkpoint.safetensors";
+  require_failure(sample(folder / "none", out, ""), 1, "none': No such file");
+  require_failure(sample(data / "train.safetensors", out, ""), 1, "is not a checkpoint");
+  require_failure(sample(checkpoint, out, "--steps 11"), 1, "given 11 steps, wanted 1 to 10");
+  require_success(sample(checkpoint, out, "--count 1"));
+  require_failure(sample(checkpoint, out, "--steps 9"), 1, "sampler_steps was 10, now 9");
+  std::filesystem::remove(out / "sampling.json");
+  require_failure(sample(checkpoint, out, ""), 1, "holds images, but no sampling.json");
+  auto bytes = bytes_of(checkpoint);
+  bytes[bytes.size() - 5] = static_cast<char>(bytes[bytes.size() - 5] ^ 1);
+  put_bytes(folder / "damaged.safetensors", bytes);
+  require_failure(sample(folder / "damaged.safetensors", folder / "b", ""), 1, "is damaged");
+  require_success(train(data, folder / "classes", "--steps 1 --use-cfg"));
+  require_failure(sample(folder / "classes/checkpoint.safetensors", folder / "c", "--label dog"), 1,
+                  "wanted random, each, a number from 1 to 2, cat, owl");
+  // A full disk: what is there stays, and the same command goes on.
+  auto const full = folder / "full";
+  require_failure("ulimit -f 0; trap '' XFSZ; " + sample(checkpoint, full, "--count 3"), 1, "cannot write");
+  require_success(sample(checkpoint, full, "--count 3"));
+  require_success(sample(checkpoint, folder / "free", "--count 3"));
+  CHECK(all_images(full, 3) == all_images(folder / "free", 3));
+}
