@@ -24,7 +24,7 @@ fashion_source=/usr/share/datasets/fashion-mnist
 export STIPPLE_MNIST_URL=$nowhere STIPPLE_FASHION_MNIST_URL=$nowhere STIPPLE_DATA=
 
 refuses "STIPPLE_MNIST_URL=ADDRESS" "$script" mnist --dir "$scratch/out"
-refuses "wanted mnist, fashion-mnist or mobilenet_v2" "$script" cifar --dir "$scratch/out"
+refuses "wanted mnist, fashion-mnist, animals64 or mobilenet_v2" "$script" cifar --dir "$scratch/out"
 refuses "wants a folder" "$script" mnist --dir
 
 mkdir -p "$scratch/damaged/mnist"
@@ -62,5 +62,39 @@ if [[ -d $mnist_source ]]; then
   four_files "$scratch/by_address/mnist"
   STIPPLE_DATA=$(dirname "$mnist_source") "$script" mnist --dir "$scratch/by_folder" >/dev/null
   four_files "$scratch/by_folder/mnist"
+fi
+
+# animals64 is taken where it is; made, it has what the pictures give, of which the sixth, blue ones belong to test/.
+mkdir -p "$scratch/animals/animals64/test"
+[[ $("$script" animals64 --dir "$scratch/animals") == "$scratch/animals/animals64" ]] || wanted "the folder that is there"
+if python3 -c 'import PIL' 2>/dev/null; then
+  make_animals=(python3 "$(dirname "$script")/make-animals64")
+  refuses "holds 0 .jpg files" "${make_animals[@]}" --stamps "$scratch" --backgrounds "$scratch" "$scratch/out"
+  python3 - "$scratch/pictures" <<'EOF'
+import pathlib, sys
+from PIL import Image
+folder = pathlib.Path(sys.argv[1])
+for name in ("mammals", "birds", "fish"):
+    (folder / "stamps" / name).mkdir(parents=True)
+    for i in range(6):
+        image = Image.new("RGBA", (40, 30), (0, 0, 0, 0))
+        image.paste((255, 0, 255 if i == 5 else 0, 255), (10, 5, 30, 25))
+        image.save(folder / "stamps" / name / f"{i}.png")
+for i in range(2):
+    Image.new("RGB", (300, 200), (0, 255, 0)).save(folder / f"{i}.jpg")
+EOF
+  "${make_animals[@]}" --stamps "$scratch/pictures/stamps" --backgrounds "$scratch/pictures" --per-class 10 \
+    --test-per-class 4 --size 16 "$scratch/made" >/dev/null
+  python3 - "$scratch/made" <<'EOF' || wanted "30 images without blue and 12 with"
+import pathlib, sys
+from PIL import Image
+for part, count in (("train", 30), ("test", 12)):
+    paths = list(pathlib.Path(sys.argv[1], part).rglob("*.png"))
+    assert len(paths) == count, paths
+    for path in paths:
+        image = Image.open(path)
+        blue = max(image.getchannel("B").tobytes())
+        assert image.size == (16, 16) and (blue > 128) == (part == "test"), (path, blue)
+EOF
 fi
 exit $failed
