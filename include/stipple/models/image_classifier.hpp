@@ -5,28 +5,12 @@
 #include <utility>
 #include <vector>
 
-#include <stipple/autograd/activation.hpp>
 #include <stipple/autograd/pool.hpp>
 #include <stipple/core/compiled.hpp>
-#include <stipple/nn/conv.hpp>
+#include <stipple/nn/conv_norm.hpp>
 #include <stipple/nn/linear.hpp>
-#include <stipple/nn/norm.hpp>
 
 namespace stipple {
-
-/// A 3x3 convolution without bias, batch norm and ReLU.
-template <Real T, Device D = Cpu>
-struct ConvNormRelu {
-  Conv2d<T, D> conv;
-  BatchNorm2d<T, D> norm;
-
-  ConvNormRelu(Index in, Index out, Index stride, Rng& rng);
-  Var<T, D> operator()(const Var<T, D>& x) const;
-  static void each(auto& self, auto&& f) {
-    f("conv", self.conv);
-    f("norm", self.norm);
-  }
-};
 
 struct ImageClassifierConfig {
   Index channels = 1;
@@ -40,7 +24,7 @@ struct ImageClassifierConfig {
 template <Real T, Device D = Cpu>
 struct ImageClassifier {
   ImageClassifierConfig config;
-  std::vector<ConvNormRelu<T, D>> blocks;
+  std::vector<ConvNorm<T, D>> blocks;
   Linear<T, D> head;
 
   ImageClassifier(const ImageClassifierConfig& given, Rng& rng);
@@ -63,15 +47,6 @@ struct ImageClassifier {
 namespace stipple {
 
 template <Real T, Device D>
-ConvNormRelu<T, D>::ConvNormRelu(Index in, Index out, Index stride, Rng& rng)
-    : conv(in, out, {.stride = stride, .bias = false}, rng), norm(out) {}
-
-template <Real T, Device D>
-Var<T, D> ConvNormRelu<T, D>::operator()(const Var<T, D>& x) const {
-  return relu(norm(conv(x)));
-}
-
-template <Real T, Device D>
 ImageClassifier<T, D>::ImageClassifier(const ImageClassifierConfig& given, Rng& rng) : config(given) {
   require(config.channels >= 1 && config.width >= 1 && config.classes >= 2, "ImageClassifier: given ", config.channels,
           " channels, width ", config.width, " and ", config.classes,
@@ -79,8 +54,8 @@ ImageClassifier<T, D>::ImageClassifier(const ImageClassifierConfig& given, Rng& 
   Index const w = config.width;
   Index in = config.channels;
   for (Index const out : {w, 2 * w, 2 * w}) {
-    blocks.emplace_back(in, out, 2, rng);
-    blocks.emplace_back(out, out, 1, rng);
+    blocks.emplace_back(in, out, ConvNormConfig{.stride = 2}, rng);
+    blocks.emplace_back(out, out, ConvNormConfig{}, rng);
     in = out;
   }
   head = Linear<T, D>(in, config.classes, rng);
@@ -107,9 +82,7 @@ Tensor<std::int32_t> ImageClassifier<T, D>::classify(const Tensor<float>& images
   return classes;
 }
 
-#define STIPPLE_INSTANCES(T)            \
-  template struct ConvNormRelu<T, Cpu>; \
-  template struct ImageClassifier<T, Cpu>;
+#define STIPPLE_INSTANCES(T) template struct ImageClassifier<T, Cpu>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
