@@ -79,6 +79,7 @@
 #include <stipple/io/hash.hpp>
 #endif
 #if __has_include(<stb/stb_image_write.h>) && __has_include(<nlohmann/json.hpp>) && __has_include(<openssl/evp.h>)
+#include <stipple/metrics/classifier_features.hpp>
 #include <stipple/metrics/pretrained_features.hpp>
 #endif
 #if __has_include(<gif_lib.h>)
