@@ -28,6 +28,7 @@ void add_options(CLI::App& app, fashion_mnist::Options& o) {
   app.add_option("--sample-count", o.sample_count, "Images to sample")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
+  add_fid_options(app, o.fid, false);
 }
 
 }  // namespace
@@ -50,6 +51,7 @@ int main(int argc, char** argv) {
       "divides all widths, 7, is taken.\n\n"
       "Writes metrics.json, log.jsonl, checkpoint.safetensors, loss.png, samples.png and denoising.gif. SIGINT and\n"
       "SIGTERM end the run with a checkpoint.");
+  example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
     return options.precision == "bf16" ? fashion_mnist::run_bf16(options) : fashion_mnist::run_fp32(options);
   });

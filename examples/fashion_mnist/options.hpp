@@ -1,6 +1,7 @@
 // The settings of fashion_mnist. Their defaults are those of the course, but for the precision.
 #pragma once
 
+#include "common/fid_options.hpp"
 #include "common/training_options.hpp"
 
 namespace fashion_mnist {
@@ -14,6 +15,7 @@ struct Options : example::TrainingOptions {
   std::string recipe = "course";
   int timesteps = 200;
   st::Index sample_count = 64;
+  example::FidOptions fid;
 
   bool best() const { return recipe == "best"; }
 

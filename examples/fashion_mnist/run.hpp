@@ -13,6 +13,7 @@
 #include <stipple/optim/schedule.hpp>
 #include <stipple/train/trainer.hpp>
 
+#include "common/fid.hpp"
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
 #include "common/training_log.hpp"
@@ -27,7 +28,8 @@ class Run {
       : options_(options),
         data_(example::idx_images("fashion-mnist", options.data)),
         net_(make_net(options, data_)),
-        trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()) {}
+        trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()),
+        fid_(options.fid, options, "fashion-mnist", options.timesteps) {}
 
   int operator()() {
     st::FilePath const out = options_.out;
@@ -45,7 +47,7 @@ class Run {
     metrics["train_seconds"] = log.seconds;
     sample(metrics);
     metrics["peak_tensor_mib"] = example::peak_tensor_memory();
-    st::write_json(out / "metrics.json", metrics);
+    write_figures(metrics);
     for (std::size_t i = 0; i < result.epoch_losses.size(); ++i)
       std::printf("Mean loss of epoch %zu: %.4f\n", i, result.epoch_losses[i]);
     std::printf("Mean loss of the last 100 steps: %.4f\n", log.mean_of_last(100));
@@ -62,6 +64,7 @@ class Run {
     return st::Model<Net>(Net({.channels = data.images.dim(3), .block = block}, rng));
   }
 
+  const Net& net() const { return options_.best() ? net_.ema() : net_.net(); }
   std::int64_t total_steps() const { return options_.total_steps(data_.size()); }
 
   st::TrainerConfig trainer_config() const {
@@ -122,7 +125,7 @@ class Run {
       progress.update(step.index + 1, std::numeric_limits<double>::quiet_NaN());
       return true;
     };
-    auto const samples = st::sample_ddpm(options_.best() ? net_.ema() : net_.net(), x_T, ddpm_.schedule, rng, sampler);
+    auto const samples = st::sample_ddpm(net(), x_T, ddpm_.schedule, rng, sampler);
     metrics["sample_seconds"] = watch.seconds();
     st::FilePath const out = options_.out;
     st::write_grid(out / "samples.png", samples, {.scale = 2});
@@ -133,12 +136,22 @@ class Run {
     st::write_gif(out / "denoising.gif", frames, {.delay_ms = 50, .last_delay_ms = 1000});
   }
 
+  void write_figures(const st::Json& metrics) {
+    fid_.write(metrics, {.training = data_,
+                         .flip = true,
+                         .weights = example::hash_of_weights(net_, options_.best()),
+                         .sample = [this](const example::SampleBatch& batch) {
+                           return example::draw_samples(net(), ddpm_.schedule, st::Variance::fixed_small, batch);
+                         }});
+  }
+
   Options options_;
   st::ImageDataset data_;
   st::Ddpm ddpm_{st::schedule_by_name(options_.schedule, options_.timesteps),
                  {.loss = st::loss_by_name(options_.loss)}};
   st::Model<Net> net_;
   st::Trainer<Net, st::Adam> trainer_;
+  example::FidReport fid_;
 };
 
 }  // namespace fashion_mnist

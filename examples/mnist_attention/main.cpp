@@ -34,6 +34,7 @@ void add_options(CLI::App& app, mnist_attention::Options& o) {
   app.add_option("--sample-count", o.sample_count, "Samples in a history, and of each digit")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  add_fid_options(app, o.fid, false);
 }
 
 }  // namespace
@@ -63,6 +64,7 @@ int main(int argc, char** argv) {
       "forward_process.png and noised_batch.png; then, a row for each sample and time to the right, history.png,\n"
       "fixed_start.png (one start for all rows) and deterministic.png (without sigma z), or with --conditional\n"
       "history_of_3.png and digits.png (a row for each digit). SIGINT and SIGTERM end the run with a checkpoint.");
+  example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
     return options.precision == "bf16" ? mnist_attention::run_bf16(options) : mnist_attention::run_fp32(options);
   });

@@ -1,6 +1,7 @@
 // The settings of mnist_attention. Their defaults are those of the course, but for the precision.
 #pragma once
 
+#include "common/fid_options.hpp"
 #include "common/training_options.hpp"
 
 namespace mnist_attention {
@@ -16,6 +17,7 @@ struct Options : example::TrainingOptions {
   st::Index validation_batch = 1000;
   int validation_draws = 10;
   st::Index sample_count = 10;
+  example::FidOptions fid;
 
   bool best() const { return recipe == "best"; }
   /// Timesteps between the states in a history; ten are shown.

@@ -14,6 +14,7 @@
 #include <stipple/optim/schedule.hpp>
 #include <stipple/train/trainer.hpp>
 
+#include "common/fid.hpp"
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
 #include "common/pictures.hpp"
@@ -29,7 +30,8 @@ class Run {
       : options_(options),
         data_(split(options)),
         net_(make_net(options)),
-        trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()) {
+        trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()),
+        fid_(options.fid, options, "mnist", options.timesteps) {
     trainer_.validate = [this](std::int64_t step) { return end_epoch(step); };
   }
 
@@ -61,7 +63,7 @@ class Run {
     metrics["examples_per_second"] = rate;
     sample(metrics);
     metrics["peak_tensor_mib"] = example::peak_tensor_memory();
-    st::write_json(out_ / "metrics.json", metrics);
+    write_figures(metrics);
     std::printf("training loss %.3g, validation loss %.3g\n", training, validation);
     std::printf("%.1f examples/sec on %d threads\n", rate, st::num_threads());
     std::printf("validation loss averaged over %d draws of t and noise: %.4f\n", options_.validation_draws, averaged);
@@ -225,6 +227,19 @@ class Run {
     st::write_grid(out_ / "digits.png", states.back(), {.columns = n, .scale = 2});
   }
 
+  void write_figures(const st::Json& metrics) {
+    auto const sample = [this](const example::SampleBatch& batch) {
+      auto const draw = [&](auto const& denoiser) {
+        return example::draw_samples(denoiser, ddpm_.schedule, st::Variance::fixed_large, batch);
+      };
+      return options_.conditional ? draw(st::with_labels(net(), batch.labels)) : draw(net());
+    };
+    fid_.write(metrics, {.training = train_set(),
+                         .classes = options_.conditional ? classes : 0,
+                         .weights = example::hash_of_weights(net_, options_.best()),
+                         .sample = sample});
+  }
+
   st::Shape images(st::Index count) const { return train_set().images.shape().with(0, count); }
 
   Options options_;
@@ -234,6 +249,7 @@ class Run {
   st::Model<Net> net_;
   std::vector<double> validation_losses_;  // after each epoch
   st::Trainer<Net, st::Adam> trainer_;
+  example::FidReport fid_;
 };
 
 }  // namespace mnist_attention

@@ -35,6 +35,7 @@ void add_options(CLI::App& app, mnist_guided::Options& o) {
   app.add_option("--sample-count", o.sample_count, "Images to sample, ten in a row")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
+  add_fid_options(app, o.fid, true);
 }
 
 // What the preset says of options that are not on the command line.
@@ -78,6 +79,7 @@ int main(int argc, char** argv) {
       "and\n"
       "at every t below 8, 22 frames when T is 300. A run that ends inside an epoch names them samples_step_N.\n"
       "SIGINT and SIGTERM end the run with a checkpoint.");
+  example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
     apply_preset(app, options);
     return options.precision == "bf16" ? mnist_guided::run_bf16(options) : mnist_guided::run_fp32(options);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "common/fid_options.hpp"
 #include "common/training_options.hpp"
 
 namespace mnist_guided {
@@ -18,6 +19,7 @@ struct Options : example::TrainingOptions {
   double unconditional = 0.1;
   double guidance = 5;
   st::Index sample_count = 40;
+  example::FidOptions fid;
 
   bool has_classes() const { return network == "class"; }
 

@@ -14,6 +14,7 @@
 #include <stipple/optim/schedule.hpp>
 #include <stipple/train/trainer.hpp>
 
+#include "common/fid.hpp"
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
 #include "common/pictures.hpp"
@@ -43,7 +44,8 @@ class Run {
       : options_(options),
         data_(example::idx_images("mnist", options.data)),
         net_(make_net(options)),
-        trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()) {
+        trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()),
+        fid_(options.fid, options, "mnist", options.timesteps, own_guidance()) {
     trainer_.sample = [this](std::int64_t step) { end_epoch(step); };
   }
 
@@ -68,7 +70,7 @@ class Run {
     sample(result.step);
     metrics["sample_seconds"] = watch.seconds();
     metrics["peak_tensor_mib"] = example::peak_tensor_memory();
-    st::write_json(out_ / "metrics.json", metrics);
+    write_figures(metrics);
     for (std::size_t i = 0; i < result.epoch_losses.size(); ++i)
       std::printf("Mean loss of epoch %zu: %.5f\n", i + 1, result.epoch_losses[i]);
     std::printf("Mean loss of the last 50 steps: %.5f\n", log.mean_of_last(50));
@@ -139,15 +141,34 @@ class Run {
     if (options_.has_classes()) {
       st::Tensor<std::int32_t> labels({n});
       for (st::Index i = 0; i < n; ++i) labels.data()[i] = static_cast<std::int32_t>(i % classes);
-      auto const guided =
-          st::guided(network(), labels,
-                     {.scale = options_.guidance, .form = st::GuidanceForm::interpolate, .null_label = Net::no_class});
-      st::sample_ddpm(guided, x_T, ddpm_.schedule, rng, sampler);
+      st::sample_ddpm(guided(labels, options_.guidance), x_T, ddpm_.schedule, rng, sampler);
     } else {
       st::sample_ddpm(network(), x_T, ddpm_.schedule, rng, sampler);
     }
     st::write_png(out_ / (name + ".png"), frames.back());
     st::write_gif(out_ / (name + ".gif"), frames, {.delay_ms = 100, .last_delay_ms = 1500});
+  }
+
+  std::optional<double> own_guidance() const {
+    return options_.has_classes() ? std::optional(options_.guidance) : std::nullopt;
+  }
+  auto guided(const st::Tensor<std::int32_t>& labels, double scale) const {
+    return st::guided(network(), labels,
+                      {.scale = scale, .form = st::GuidanceForm::interpolate, .null_label = Net::no_class});
+  }
+
+  void write_figures(const st::Json& metrics) {
+    auto const sample = [this](const example::SampleBatch& batch) {
+      auto const draw = [&](auto const& denoiser) {
+        return example::draw_samples(denoiser, ddpm_.schedule, st::Variance::fixed_small, batch);
+      };
+      return example::from_unit_range(batch.how.guidance ? draw(guided(batch.labels, *batch.how.guidance))
+                                                         : draw(network()));
+    };
+    fid_.write(metrics, {.training = data_,
+                         .classes = options_.has_classes() ? classes : 0,
+                         .weights = example::hash_of_weights(net_, false),
+                         .sample = sample});
   }
 
   // The course's caches, of x after the step at t = 1 ... T.
@@ -163,6 +184,7 @@ class Run {
   st::Ddpm ddpm_{st::linear_schedule({.num_train_timesteps = options_.timesteps})};
   st::Model<Net> net_;
   st::Trainer<Net, st::Adam> trainer_;
+  example::FidReport fid_;
 };
 
 }  // namespace mnist_guided
