@@ -52,9 +52,10 @@ inline void plot_confusion(const st::FilePath& path, const Confusion& confusion,
   }
   auto const shape =
       "set size ratio 1\nset autoscale fix\nset yrange [*:*] reverse\nset cbrange [0:1]\nunset colorbox\n";
+  std::string const slope = names[0].size() > 1 ? "rotate by -40 " : "";
   auto const script = cells + "EOD\n" + shape + "set palette defined (0 '#ffffff', 1 '#1f77b4')\nunset key\n" +
                       "set title 'Confusion matrix of the test images'\nset xlabel 'class of the network'\n" +
-                      "set ylabel 'true class'\nset xtics rotate by -40 (" + tics + ")\nset ytics (" + tics + ")\n" +
+                      "set ylabel 'true class'\nset xtics " + slope + "(" + tics + ")\nset ytics (" + tics + ")\n" +
                       "plot $cells using 1:2:3 with image, $cells using 1:2:4 with labels\n";
   st::write_atomically(path, st::run_gnuplot(script, 640, 640));
 }
