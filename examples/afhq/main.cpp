@@ -2,6 +2,7 @@
 #include <ctime>
 
 #include "afhq/options.hpp"
+#include "common/feature_network.hpp"
 
 namespace {
 
@@ -126,6 +127,23 @@ CLI::App& add_sample(CLI::App& app, Options& o) {
   return command;
 }
 
+CLI::App& add_evaluate(CLI::App& app, Options& o) {
+  auto& command = *app.add_subcommand("evaluate", "Prints FID and KID of samples");
+  command.add_option("real", o.real, "Folder of photographs, such as eval/ of what prepare made")->required();
+  command.add_option("generated", o.generated, "Folder of samples; gets metrics.json")->required();
+  command.add_option("--features", o.features, "What the weights must be of: inception_v3 or mobilenet_v2")
+      ->check(CLI::IsMember(Names{"inception_v3", "mobilenet_v2"}));
+  command.add_option("--weights", o.weights, example::feature_network_help());
+  add_machine_options(command, o);
+  command.footer(
+      "A figure means something only together with its feature network, which is printed and written with it. The\n"
+      "courses' marks (FID below 20, or 30) are by their Inception v3, trained on AFHQ, against AFHQ: convert its file "
+      "by\n"
+      "scripts/pth-to-safetensors afhq_inception_v3.ckpt FILE and give --weights FILE. docs/metrics.md tells the "
+      "rest.");
+  return command;
+}
+
 // What the preset and the calendar say of options that are not on the command line.
 void complete(const CLI::App& train, Options& o) {
   if (o.preset == "technion") {
@@ -156,7 +174,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   auto& prepare = add_prepare(app, options);
   auto& train = add_train(app, options);
-  add_sample(app, options);
+  auto& sample = add_sample(app, options);
+  add_evaluate(app, options);
   app.footer(
       "The courses are KAIST's CS479 (2023), assignment 3, and Technion's 00960236, assignment 4, task 2 of both: "
       "AFHQ\n"
@@ -164,10 +183,12 @@ int main(int argc, char** argv) {
       "  afhq prepare AFHQ runs/afhq64\n"
       "  afhq train --data runs/afhq64 --out runs/afhq\n"
       "  afhq sample --checkpoint runs/afhq/checkpoint.safetensors --out runs/afhq/samples\n"
+      "  afhq evaluate runs/afhq64/eval runs/afhq/samples\n"
       "`afhq COMMAND --help` tells the rest.");
   return example::run_program(app, options, argc, argv, [&] {
     if (prepare.parsed()) return afhq::prepare(options);
-    if (!train.parsed()) return afhq::sample(options);
+    if (sample.parsed()) return afhq::sample(options);
+    if (!train.parsed()) return afhq::evaluate(options);
     complete(train, options);
     return options.precision == "bf16" ? afhq::train_bf16(options) : afhq::train_fp32(options);
   });

@@ -40,6 +40,11 @@ struct Options : example::TrainingOptions {
   double guidance = 7.5;
   std::string label = "random";
   st::Index sample_batch = 32;
+
+  // afhq evaluate
+  std::string real, generated;  ///< folders
+  std::string features;         ///< how the name of the feature network is to begin
+  std::string weights;          ///< empty: MobileNetV2's
 };
 
 int prepare(const Options& options);
@@ -50,5 +55,7 @@ int train_bf16(const Options& options);
 
 /// Samples from a checkpoint, in the precision of its training.
 int sample(const Options& options);
+
+int evaluate(const Options& options);
 
 }  // namespace afhq

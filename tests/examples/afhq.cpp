@@ -2,7 +2,10 @@
 #include <stipple/io/image.hpp>
 #include <stipple/io/read_png.hpp>
 #include <stipple/io/safetensors.hpp>
+#include <stipple/io/weights.hpp>
+#include <stipple/models/mobilenet_v2.hpp>
 
+#include "classifier_reference.hpp"
 #include "program.hpp"
 
 using namespace stipple;
@@ -190,6 +193,35 @@ TEST_CASE("afhq sample: samplers, guidance and labels") {
   };
   CHECK(image(0, 2) == image(5, 2));
   CHECK(image(0, 1) == image(7, 1));
+}
+
+TEST_CASE("afhq evaluate: figures of two folders, with the name and hash of their network") {
+  ScratchFolder const folder;
+  auto const weights = folder / "mobilenet_v2.safetensors", real = folder / "real", fake = folder / "fake";
+  Rng rng(1);
+  MobilenetV2<float> net({}, rng);
+  classifier::fill(net);
+  save_weights(weights, net);
+  write_images(real, 3);
+  write_images(fake, 3);
+  auto const command = [&](const Path& a, const Path& b) {
+    return afhq("evaluate " + quoted(a) + " " + quoted(b) + " --quiet --weights " + quoted(weights));
+  };
+  auto const same = require_success(command(real, fake)).output;
+  CHECK(same.find("FID: ") != std::string::npos);
+  CHECK(same.find("by mobilenet_v2 of 6 images against 6") != std::string::npos);
+  CHECK(metric(fake, "fid") == Approx(0).margin(1e-3));
+  CHECK(get_string(read_json(fake / "metrics.json"), "weights_sha256", "metrics").size() == 64);
+  write_png(fake / "cat/0.png", Tensor<std::uint8_t>({30, 30, 1}, std::uint8_t{9}));  // gray, and of another size
+  require_success(command(real, fake));
+  CHECK(metric(fake, "fid") > 1e-3);
+  put_bytes(fake / "cat/1.png", "");
+  require_failure(command(real, fake), 1, "cat/1.png': given 0 bytes");
+  std::filesystem::remove_all(fake / "cat");
+  require_failure(command(real, folder / "none"), 1, "cannot read the folder");
+  require_failure(command(real, fake / "owl") + " --features inception_v3", 1, "the weights of mobilenet_v2");
+  std::filesystem::create_directories(folder / "empty");
+  require_failure(command(folder / "empty", fake), 1, "empty' holds 0 .jpg, .jpeg or .png files");
 }
 
 TEST_CASE("afhq: what cannot be done is said in a sentence") {
