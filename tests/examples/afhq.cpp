@@ -167,6 +167,22 @@ TEST_CASE("afhq sample: an image does not depend on what is drawn with it, or be
   CHECK(all_images(folder / "seed", 7) != all_images(out, 7));
 }
 
+TEST_CASE("afhq sample: stopped by a signal, it leaves whole images and goes on") {
+  ScratchFolder const folder;
+  auto const data = prepared(folder), run = folder / "run", out = folder / "samples", whole = folder / "whole";
+  require_success(train(data, run, "--steps 1"));
+  auto const command = sample(run / "checkpoint.safetensors", out, "--count 3000 --batch 1");
+  auto const outcome = run_shell(command + " & pid=$!; while ! [ -e " + quoted(out / "2.png") +
+                                 " ] && kill -0 $pid; do sleep 0.01; done; kill -TERM $pid; wait $pid");
+  INFO(outcome.output);
+  CHECK(outcome.code == 143);
+  CHECK(outcome.output.find("the same command goes on") != std::string::npos);
+  REQUIRE_FALSE(std::filesystem::exists(out / "2999.png"));
+  require_success(sample(run / "checkpoint.safetensors", out, "--count 6"));
+  require_success(sample(run / "checkpoint.safetensors", whole, "--count 6"));
+  CHECK(all_images(out, 6) == all_images(whole, 6));
+}
+
 TEST_CASE("afhq sample: samplers, guidance and labels") {
   ScratchFolder const folder;
   auto const data = prepared(folder), run = folder / "run";
