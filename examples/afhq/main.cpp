@@ -73,7 +73,8 @@ CLI::App& add_train(CLI::App& app, Options& o) {
   add(command, "--p-uncond", o.unconditional, "Share of the images whose class is hidden")->check(CLI::Range(0.0, 1.0));
   add(command, "--cfg-scale", o.guidance, "Guidance of the samples that are drawn meanwhile")
       ->check(CLI::NonNegativeNumber);
-  add(command, "--log-interval", o.log_interval, "Steps between samples, loss.png and checkpoints")
+  add(command, "--log-interval", o.log_interval,
+      "Steps between samples, loss.png and, unless --checkpoint-every is given, checkpoints")
       ->check(CLI::PositiveNumber);
   add(command, "--keep-every", o.keep_every, "Steps between checkpoints that stay, checkpoint-N.safetensors; 0: none")
       ->check(CLI::NonNegativeNumber);

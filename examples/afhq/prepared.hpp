@@ -34,6 +34,7 @@ inline void write_prepared(const st::FilePath& path, const st::data::ImageFolder
 
 /// Throws Error if there is no such file in the folder, or it is something else.
 inline Prepared read_prepared(const st::FilePath& folder) {
+  st::require(!folder.empty(), "--data: wanted the folder that `afhq prepare` made");
   auto const path = prepared_path(folder);
   std::error_code error;
   st::require(std::filesystem::exists(path, error), "--data: given '", folder.string(), "' without ",

@@ -250,6 +250,7 @@ TEST_CASE("afhq: what cannot be done is said in a sentence") {
   require_failure(afhq("train --width 4 --multipliers 1 --batch 11 --data " + quoted(data) + " --out " + quoted(run)),
                   1, "wanted at least one batch of 11");
   require_failure(train(data, run, "--steps 1 --resume"), 1, "no checkpoint");
+  require_failure(afhq("train"), 1, "--data: wanted the folder");
   require_failure(afhq("train --resume"), 1, "--resume: wanted --out too");
   require_success(train(data, run, "--steps 1"));
   require_failure(train(data, run, "--steps 2 --resume --use-cfg"), 1, "is not of this network");

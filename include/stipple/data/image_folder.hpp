@@ -143,7 +143,8 @@ STIPPLE_IO_INLINE ImageFolder image_folder(const FilePath& folder, const ImageFo
       auto const from = static_cast<std::size_t>(i), to = static_cast<std::size_t>(kept);
       auto const& error = errors[static_cast<std::size_t>(i - begin)];
       if (!error.empty()) {
-        require(options.damaged == Damaged::skip, "image_folder: given a damaged file and no leave to skip it: ", error);
+        require(options.damaged == Damaged::skip,
+                "image_folder: given a damaged file and no leave to skip it: ", error);
         result.damaged.push_back(error);
         continue;
       }
