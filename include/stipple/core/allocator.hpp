@@ -15,19 +15,13 @@
 
 #include <stipple/core/compiled.hpp>
 #include <stipple/core/error.hpp>
+#include <stipple/core/memory_report.hpp>
 
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
 
 namespace stipple {
-
-/// Bytes the pool has handed out and holds.
-struct MemoryReport {
-  std::size_t in_use = 0;    ///< held by live tensors
-  std::size_t peak = 0;      ///< largest in_use so far
-  std::size_t reserved = 0;  ///< taken from the system
-};
 
 /// Caching allocator. Small requests (up to 64 KiB) come from size-class lists; larger ones are cut best-fit from
 /// large chunks and coalesced when freed. Memory stays with the pool until the process ends, pages stay touched.

@@ -24,8 +24,15 @@
 #define STIPPLE_UNIT 0
 #endif
 
+// With STIPPLE_COMPILED_KERNELS besides, the layers are header-only and the kernels of the CPU come from the library:
+// for programs of other devices, for which the library has no layers.
+//
 // STIPPLE_INLINE stands before functions that are no templates.
-#if defined(STIPPLE_COMPILED)
+#if defined(STIPPLE_COMPILED_KERNELS)
+#define STIPPLE_DEFINES(unit) (STIPPLE_UNIT_##unit != STIPPLE_UNIT_kernels)
+#define STIPPLE_INLINE inline
+#define STIPPLE_INSTANTIATE(...)
+#elif defined(STIPPLE_COMPILED)
 #define STIPPLE_DEFINES(unit) (STIPPLE_UNIT == STIPPLE_UNIT_##unit)
 #define STIPPLE_INLINE
 #define STIPPLE_INSTANTIATE(...) __VA_ARGS__
@@ -43,7 +50,7 @@
                           instances(double, double))
 
 // The same for the parts that need stipple::io; a library that was built without it leaves them to its users.
-#if defined(STIPPLE_COMPILED) && !defined(STIPPLE_COMPILED_WITHOUT_IO)
+#if defined(STIPPLE_COMPILED) && !defined(STIPPLE_COMPILED_KERNELS) && !defined(STIPPLE_COMPILED_WITHOUT_IO)
 #define STIPPLE_DEFINES_IO(unit) STIPPLE_DEFINES(unit)
 #define STIPPLE_IO_INLINE
 #else

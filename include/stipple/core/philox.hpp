@@ -9,6 +9,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include <stipple/core/host_device.hpp>
+
 namespace stipple {
 
 using PhiloxWords = std::array<std::uint32_t, 4>;
@@ -31,7 +33,7 @@ constexpr float uniform_from_word(std::uint32_t word) { return static_cast<float
 
 /// Two independent standard normals from two words, by Box and Muller 1958. Uses u = (w + 1) 2^-24 in (0, 1] with
 /// the upper 24 bits w of the first, so that the logarithm is finite; the largest magnitude is 5.77.
-inline std::array<float, 2> normals_from_words(std::uint32_t first, std::uint32_t second) {
+STIPPLE_HOST_DEVICE inline std::array<float, 2> normals_from_words(std::uint32_t first, std::uint32_t second) {
   // ln u = e ln 2 + 2 atanh((m - 1) / (m + 1)) with u = m 2^e, m in [sqrt(1/2), sqrt 2).
   float const u = (static_cast<float>(first >> 8) + 1.0f) * 0x1p-24f;
   std::uint32_t const bits = std::bit_cast<std::uint32_t>(u);

@@ -6,8 +6,9 @@
 
 namespace stipple {
 
-/// The same numbers as rng.normal(shape, purpose, first_sample), several times faster.
-STIPPLE_INLINE Tensor<float> draw_normal(Rng& rng, const Shape& shape, Purpose purpose, std::uint64_t first_sample = 0);
+/// The same numbers as rng.normal(shape, purpose, first_sample), on any device, and several times faster.
+template <Device D = Cpu>
+Tensor<float, D> draw_normal(Rng& rng, const Shape& shape, Purpose purpose, std::uint64_t first_sample = 0);
 
 }  // namespace stipple
 
@@ -17,12 +18,16 @@ STIPPLE_INLINE Tensor<float> draw_normal(Rng& rng, const Shape& shape, Purpose p
 
 namespace stipple {
 
-STIPPLE_INLINE Tensor<float> draw_normal(Rng& rng, const Shape& shape, Purpose purpose, std::uint64_t first_sample) {
-  Tensor<float> out(shape);
+template <Device D>
+Tensor<float, D> draw_normal(Rng& rng, const Shape& shape, Purpose purpose, std::uint64_t first_sample) {
+  Tensor<float, D> out(shape);
   DrawKey const key(rng.seed(), purpose, rng.next_draw());
-  cpu::fill_normals(key, first_sample, out.data(), detail::row_count(shape), detail::row_size(shape));
+  using cpu::fill_normals;
+  fill_normals(key, first_sample, out.data(), detail::row_count(shape), detail::row_size(shape));
   return out;
 }
+
+STIPPLE_INSTANTIATE(template Tensor<float> draw_normal<Cpu>(Rng&, const Shape&, Purpose, std::uint64_t);)
 
 }  // namespace stipple
 

@@ -27,7 +27,8 @@ template <Real T, Device D>
 Tensor<T, D> activate(const Tensor<T, D>& x, Activation kind) {
   require(x.defined(), to_text(kind), ": given an empty tensor");
   Tensor<T, D> y(x.shape());
-  cpu::activate(kind, x.data(), y.data(), x.size());
+  using cpu::activate;
+  activate(kind, x.data(), y.data(), x.size());
   return y;
 }
 
@@ -37,7 +38,8 @@ Tensor<T, D> activate_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x, Ac
   require(dy.shape() == x.shape(), to_text(kind), " backward: given a gradient of shape ", dy.shape(), ", wanted ",
           x.shape());
   Tensor<T, D> dx(x.shape());
-  cpu::activate_backward(kind, dy.data(), x.data(), dx.data(), x.size());
+  using cpu::activate_backward;
+  activate_backward(kind, dy.data(), x.data(), dx.data(), x.size());
   return dx;
 }
 

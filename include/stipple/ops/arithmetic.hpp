@@ -1,19 +1,16 @@
 // Elementwise sums, differences and products with broadcasting; scaling; conversion of the element type.
 #pragma once
 
+#include <stipple/backend/broadcast.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
-
-namespace stipple::cpu {
-struct Broadcast;
-}
 
 namespace stipple::ops {
 
 /// How `b` repeats over `a`: the same shape; one number per channel (C) or (1, ..., C); one row of channels per sample
 /// (N, C) or (N, 1, ..., C) over (N, ..., C); one number per sample (N, 1) or (N, 1, ..., 1) over (N, ..., C); or one
 /// number. `name` is the operation in the message of the Error thrown for any other pair.
-STIPPLE_INLINE cpu::Broadcast broadcast_plan(const char* name, const Shape& a, const Shape& b);
+STIPPLE_INLINE Broadcast broadcast_plan(const char* name, const Shape& a, const Shape& b);
 
 /// a + b, with `b` broadcast as `broadcast_plan` says. The result has the shape and type of `a`.
 template <Real T, Real U, Device D>
@@ -46,7 +43,7 @@ Tensor<T, D> cast(const Tensor<U, D>& a);
 
 namespace stipple::ops {
 
-STIPPLE_INLINE cpu::Broadcast broadcast_plan(const char* name, const Shape& a, const Shape& b) {
+STIPPLE_INLINE Broadcast broadcast_plan(const char* name, const Shape& a, const Shape& b) {
   if (a == b) return {a.size(), 1, 1};
   if (b.size() == 1) return {1, a.size(), 1};
   Index const samples = a.rank() > 0 ? a[0] : 1, channels = a.rank() > 0 ? a[-1] : 1;
@@ -68,11 +65,12 @@ STIPPLE_INLINE cpu::Broadcast broadcast_plan(const char* name, const Shape& a, c
 namespace stipple::ops::detail {
 
 template <Real T, Real U, Device D>
-Tensor<T, D> combine(const char* name, cpu::Arithmetic kind, const Tensor<T, D>& a, const Tensor<U, D>& b) {
+Tensor<T, D> combine(const char* name, Arithmetic kind, const Tensor<T, D>& a, const Tensor<U, D>& b) {
   require(a.defined() && b.defined(), name, ": given an empty tensor");
   auto const plan = broadcast_plan(name, a.shape(), b.shape());
   Tensor<T, D> out(a.shape());
-  cpu::arithmetic(kind, a.data(), b.data(), out.data(), plan);
+  using cpu::arithmetic;
+  arithmetic(kind, a.data(), b.data(), out.data(), plan);
   return out;
 }
 
@@ -82,24 +80,25 @@ namespace stipple::ops {
 
 template <Real T, Real U, Device D>
 Tensor<T, D> add(const Tensor<T, D>& a, const Tensor<U, D>& b) {
-  return detail::combine("add", cpu::Arithmetic::add, a, b);
+  return detail::combine("add", Arithmetic::add, a, b);
 }
 
 template <Real T, Real U, Device D>
 Tensor<T, D> subtract(const Tensor<T, D>& a, const Tensor<U, D>& b) {
-  return detail::combine("subtract", cpu::Arithmetic::subtract, a, b);
+  return detail::combine("subtract", Arithmetic::subtract, a, b);
 }
 
 template <Real T, Real U, Device D>
 Tensor<T, D> multiply(const Tensor<T, D>& a, const Tensor<U, D>& b) {
-  return detail::combine("multiply", cpu::Arithmetic::multiply, a, b);
+  return detail::combine("multiply", Arithmetic::multiply, a, b);
 }
 
 template <Real T, Real U, Device D>
 void add_in_place(Tensor<T, D>& a, const Tensor<U, D>& b) {
   require(a.defined() && b.defined(), "add_in_place: given an empty tensor");
   auto const plan = broadcast_plan("add_in_place", a.shape(), b.shape());
-  cpu::arithmetic(cpu::Arithmetic::add, std::as_const(a).data(), b.data(), a.data(), plan);
+  using cpu::arithmetic;
+  arithmetic(Arithmetic::add, std::as_const(a).data(), b.data(), a.data(), plan);
 }
 
 template <Real U, Real T, Device D>
@@ -112,7 +111,8 @@ Tensor<U, D> sum_to(const Tensor<T, D>& g, const Tensor<T, D>& factor, const Sha
   }
   auto const plan = broadcast_plan("sum_to", g.shape(), shape);
   Tensor<U, D> out(shape);
-  cpu::sum_broadcast(g.data(), factor.defined() ? factor.data() : nullptr, out.data(), plan);
+  using cpu::sum_broadcast;
+  sum_broadcast<T, U>(g.data(), factor.defined() ? factor.data() : nullptr, out.data(), plan);
   return out;
 }
 
@@ -120,8 +120,8 @@ template <Real T, Device D>
 Tensor<T, D> affine(const Tensor<T, D>& a, double scale, double shift) {
   require(a.defined(), "affine: given an empty tensor");
   Tensor<T, D> out(a.shape());
-  cpu::affine(a.data(), static_cast<cpu::compute_t<T>>(scale), static_cast<cpu::compute_t<T>>(shift), out.data(),
-              a.size());
+  using cpu::affine;
+  affine(a.data(), static_cast<cpu::compute_t<T>>(scale), static_cast<cpu::compute_t<T>>(shift), out.data(), a.size());
   return out;
 }
 
@@ -136,7 +136,8 @@ Tensor<T, D> cast(const Tensor<U, D>& a) {
                   (std::same_as<T, double> && std::same_as<U, bf16>)) {
       return cast<T>(cast<float>(a));
     } else {
-      cpu::cast(a.data(), out.data(), a.size());
+      using cpu::cast;
+      cast(a.data(), out.data(), a.size());
       return out;
     }
   }

@@ -166,7 +166,7 @@ GroupNormResult<T, D> norm_conv2d(const Tensor<T, D>& x, const NormPrologue<T, D
   require(cpu::takes_prologue(d), "norm_conv2d: given a kernel of ", d.kh, " x ", d.kw, " and ", d.groups,
           " groups, wanted one group and more than 1 x 1");
   detail::check_epilogue<T>(d, bias, addend, residual);
-  auto const plan = detail::group_norm_plan("norm_conv2d", x, norm.weight, norm.bias, norm.spec);
+  auto const plan = detail::group_norm_shape("norm_conv2d", x, norm.weight, norm.bias, norm.spec);
   GroupNormResult<T, D> out{Tensor<T, D>({d.n, d.oh, d.ow, d.o}),
                             Tensor<accumulate_t<T>, D>({plan.samples, plan.groups}),
                             Tensor<accumulate_t<T>, D>({plan.samples, plan.groups})};

@@ -30,7 +30,8 @@ Tensor<T, D> dropout(const Tensor<T, D>& x, double p, const DrawKey& key) {
   float const scale = threshold == 65536 ? 0.0f : 65536.0f / static_cast<float>(65536 - threshold);
   Tensor<T, D> y(x.shape());
   Index const samples = x.rank() == 0 ? 1 : x.dim(0);
-  if (x.size() > 0) cpu::dropout(x.data(), y.data(), samples, x.size() / samples, {key, threshold, scale});
+  using cpu::dropout;
+  if (x.size() > 0) dropout(x.data(), y.data(), samples, x.size() / samples, DropoutPlan{key, threshold, scale});
   return y;
 }
 

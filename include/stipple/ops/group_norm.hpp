@@ -1,6 +1,7 @@
 // Group normalisation (Wu and He 2018), with an optional activation behind it.
 #pragma once
 
+#include <stipple/backend/norm_shape.hpp>
 #include <stipple/core/activation.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
@@ -52,8 +53,8 @@ namespace stipple::ops::detail {
 
 /// Checks x (N, ..., C) and the optional per-channel operands.
 template <Real T, Device D>
-cpu::NormPlan group_norm_plan(const char* name, const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
-                              const Tensor<accumulate_t<T>, D>& bias, const GroupNormSpec& spec) {
+NormShape group_norm_shape(const char* name, const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
+                           const Tensor<accumulate_t<T>, D>& bias, const GroupNormSpec& spec) {
   require(x.defined() && x.rank() >= 2 && (x.size() > 0 || x.dim(0) == 0), name, ": given an input of shape ",
           x.shape(), ", wanted (N, ..., C) with at least one element a sample");
   Index const channels = x.dim(-1);
@@ -73,11 +74,12 @@ namespace stipple::ops {
 template <Real T, Device D>
 GroupNormResult<T, D> group_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
                                  const Tensor<accumulate_t<T>, D>& bias, const GroupNormSpec& spec) {
-  auto const plan = detail::group_norm_plan("group_norm", x, weight, bias, spec);
-  GroupNormResult<T, D> out{Tensor<T, D>(x.shape()), Tensor<accumulate_t<T>, D>({plan.samples, plan.groups}),
-                            Tensor<accumulate_t<T>, D>({plan.samples, plan.groups})};
-  cpu::group_norm(x.data(), weight.data(), bias.data(), out.y.data(), out.mean.data(), out.rstd.data(), nullptr, plan,
-                  spec.eps, spec.activation);
+  auto const shape = detail::group_norm_shape("group_norm", x, weight, bias, spec);
+  GroupNormResult<T, D> out{Tensor<T, D>(x.shape()), Tensor<accumulate_t<T>, D>({shape.samples, shape.groups}),
+                            Tensor<accumulate_t<T>, D>({shape.samples, shape.groups})};
+  using cpu::group_norm;
+  group_norm<T>(x.data(), weight.data(), bias.data(), out.y.data(), out.mean.data(), out.rstd.data(), nullptr, shape,
+                spec.eps, spec.activation);
   return out;
 }
 
@@ -87,18 +89,19 @@ GroupNormGradients<T, D> group_norm_backward(const Tensor<T, D>& dy, const Tenso
                                              const Tensor<accumulate_t<T>, D>& bias,
                                              const Tensor<accumulate_t<T>, D>& mean,
                                              const Tensor<accumulate_t<T>, D>& rstd, const GroupNormSpec& spec) {
-  auto const plan = detail::group_norm_plan("group_norm backward", x, weight, bias, spec);
+  auto const shape = detail::group_norm_shape("group_norm backward", x, weight, bias, spec);
   require(dy.shape() == x.shape(), "group_norm backward: given a gradient of shape ", dy.shape(), ", wanted ",
           x.shape());
-  Shape const statistics{plan.samples, plan.groups};
+  Shape const statistics{shape.samples, shape.groups};
   require(mean.shape() == statistics && rstd.shape() == statistics, "group_norm backward: given statistics of shapes ",
           mean.shape(), " and ", rstd.shape(), ", wanted ", statistics);
   GroupNormGradients<T, D> g;
   g.x = Tensor<T, D>(x.shape());
   if (weight.defined()) g.weight = Tensor<accumulate_t<T>, D>(weight.shape());
   if (bias.defined()) g.bias = Tensor<accumulate_t<T>, D>(bias.shape());
-  cpu::group_norm_backward(dy.data(), x.data(), weight.data(), bias.data(), mean.data(), rstd.data(), g.x.data(),
-                           g.weight.data(), g.bias.data(), plan, spec.activation);
+  using cpu::group_norm_backward;
+  group_norm_backward<T>(dy.data(), x.data(), weight.data(), bias.data(), mean.data(), rstd.data(), g.x.data(),
+                         g.weight.data(), g.bias.data(), shape, spec.activation);
   return g;
 }
 

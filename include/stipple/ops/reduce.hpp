@@ -36,12 +36,13 @@ T max(const Tensor<T, D>& x);
 #if STIPPLE_DEFINES(ops)
 
 #include <stipple/backend/cpu/reduce.hpp>
+#include <stipple/ops/arithmetic.hpp>
 
 namespace stipple::ops::detail {
 
 /// outer x middle x inner, with the axes in the middle, and the shape without them.
 struct ReducePlan {
-  cpu::Broadcast parts;
+  Broadcast parts;
   Shape kept;
 };
 
@@ -66,7 +67,8 @@ Tensor<accumulate_t<T>, D> sum(const Tensor<T, D>& x, Axes axes) {
   require(x.defined(), "sum: given an empty tensor");
   auto const plan = detail::reduce_plan("sum", x.shape(), axes);
   Tensor<accumulate_t<T>, D> y(plan.kept);
-  cpu::sum_broadcast<T, accumulate_t<T>>(x.data(), nullptr, y.data(), plan.parts);
+  using cpu::sum_broadcast;
+  sum_broadcast<T, accumulate_t<T>>(x.data(), nullptr, y.data(), plan.parts);
   return y;
 }
 
@@ -76,7 +78,8 @@ Tensor<T, D> sum_backward(const Tensor<accumulate_t<T>, D>& dy, const Shape& x, 
   require(dy.defined() && dy.shape() == plan.kept, "sum_backward: given a gradient of shape ", dy.shape(), ", wanted ",
           plan.kept);
   Tensor<T, D> dx(x);
-  cpu::repeat(dy.data(), static_cast<accumulate_t<T>>(scale), dx.data(), plan.parts);
+  using cpu::repeat;
+  repeat(dy.data(), static_cast<accumulate_t<T>>(scale), dx.data(), plan.parts);
   return dx;
 }
 
@@ -91,14 +94,19 @@ Tensor<accumulate_t<T>, D> mean(const Tensor<T, D>& x, Axes axes) {
   require(x.defined(), "mean: given an empty tensor");
   auto const n = static_cast<double>(count_for_mean("mean", x.shape(), axes));
   auto y = sum(x, axes);
-  for (auto& value : y.span()) value = static_cast<accumulate_t<T>>(static_cast<double>(value) / n);
-  return y;
+  if constexpr (std::same_as<D, Cpu>) {
+    for (auto& value : y.span()) value = static_cast<accumulate_t<T>>(static_cast<double>(value) / n);
+    return y;
+  } else {
+    return affine(y, 1 / n);
+  }
 }
 
 template <Real T, Device D>
 T max(const Tensor<T, D>& x) {
   require(x.size() >= 1, "max: given a tensor without elements");
-  return cpu::max_all(x.data(), x.size());
+  using cpu::max_all;
+  return max_all(x.data(), x.size());
 }
 
 #define STIPPLE_INSTANCES(T)                                                                                     \

@@ -27,7 +27,8 @@ Tensor<T, D> softmax(const Tensor<T, D>& x) {
   require(x.defined() && x.rank() >= 1 && x.dim(-1) >= 1, "softmax: given shape ", x.shape(),
           ", wanted (..., C) with at least one channel");
   Tensor<T, D> y(x.shape());
-  cpu::softmax(x.data(), y.data(), x.size() / x.dim(-1), x.dim(-1));
+  using cpu::softmax;
+  softmax(x.data(), y.data(), x.size() / x.dim(-1), x.dim(-1));
   return y;
 }
 
@@ -37,7 +38,8 @@ Tensor<T, D> softmax_backward(const Tensor<T, D>& dy, const Tensor<T, D>& y) {
           ", wanted (..., C) with at least one channel");
   require(dy.shape() == y.shape(), "softmax backward: given a gradient of shape ", dy.shape(), ", wanted ", y.shape());
   Tensor<T, D> dx(y.shape());
-  cpu::softmax_backward(dy.data(), y.data(), dx.data(), y.size() / y.dim(-1), y.dim(-1));
+  using cpu::softmax_backward;
+  softmax_backward(dy.data(), y.data(), dx.data(), y.size() / y.dim(-1), y.dim(-1));
   return dx;
 }
 

@@ -1,18 +1,16 @@
 // Tensor<T, Device>: contiguous, reference-counted, shape at run time.
 #pragma once
 
-#include <algorithm>
-#include <cstring>
 #include <initializer_list>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include <stipple/core/compiled.hpp>
-#include <stipple/core/context.hpp>
 #include <stipple/core/device.hpp>
 #include <stipple/core/dtype.hpp>
 #include <stipple/core/shape.hpp>
+#include <stipple/tensor/memory.hpp>
 
 namespace stipple {
 
@@ -37,6 +35,8 @@ template <Element T, Device D = Cpu>
 class Tensor {
  public:
   using element = T;
+  using pointer = typename D::template pointer<T>;
+  using const_pointer = typename D::template pointer<const T>;
 
   /// No storage: `defined()` is false.
   Tensor();
@@ -62,12 +62,12 @@ class Tensor {
   /// True if no other tensor shares the storage.
   bool unique() const { return storage_.use_count() == 1; }
 
-  T* data() { return data_; }
-  const T* data() const { return data_; }
-  std::span<T> span() { return {data_, static_cast<std::size_t>(size_)}; }
-  std::span<const T> span() const { return {data_, static_cast<std::size_t>(size_)}; }
+  pointer data() { return data_; }
+  const_pointer data() const { return data_; }
+  std::span<T> span() requires std::same_as<D, Cpu> { return {data_, static_cast<std::size_t>(size_)}; }
+  std::span<const T> span() const requires std::same_as<D, Cpu> { return {data_, static_cast<std::size_t>(size_)}; }
 
-  /// The value of a tensor with one element.
+  /// The value of a tensor with one element. Waits for the device.
   T item() const;
 
   /// The same elements under another shape of the same size, sharing storage.
@@ -85,10 +85,14 @@ class Tensor {
 
  private:
   std::shared_ptr<Storage<D>> storage_;
-  T* data_ = nullptr;
+  pointer data_ = nullptr;
   Shape shape_;
   Index size_ = 0;
 };
+
+/// The same elements on another device; the tensor itself if it is there. Waits for the device when it copies from it.
+template <Device To, Element T, Device From>
+Tensor<T, To> to(const Tensor<T, From>& x);
 
 }  // namespace stipple
 
@@ -97,11 +101,11 @@ class Tensor {
 namespace stipple {
 
 template <Device D>
-Storage<D>::Storage(std::size_t bytes) : data_(Context::instance().allocator.allocate(bytes)), bytes_(bytes) {}
+Storage<D>::Storage(std::size_t bytes) : data_(Memory<D>::allocate(bytes)), bytes_(bytes) {}
 
 template <Device D>
 Storage<D>::~Storage() {
-  Context::instance().allocator.deallocate(data_, bytes_);
+  Memory<D>::deallocate(data_, bytes_);
 }
 
 template <Element T, Device D>
@@ -132,7 +136,7 @@ Tensor<T, D>::Tensor(Shape shape, T value) : Tensor(shape) {
 template <Element T, Device D>
 Tensor<T, D>::Tensor(Shape shape, std::span<const T> values) : Tensor(shape) {
   require(static_cast<Index>(values.size()) == size_, "Tensor: given ", values.size(), " values for shape ", shape);
-  std::copy(values.begin(), values.end(), data_);
+  if (size_ > 0) Memory<D>::copy_from_host(address_of(data_), values.data(), values.size_bytes());
 }
 
 template <Element T, Device D>
@@ -147,7 +151,9 @@ Tensor<T, D> Tensor<T, D>::zeros(Shape shape) {
 template <Element T, Device D>
 T Tensor<T, D>::item() const {
   require(size_ == 1, "item: given a tensor of shape ", shape_, ", wanted one element");
-  return data_[0];
+  T value;
+  Memory<D>::copy_to_host(&value, address_of(data_), sizeof value);
+  return value;
 }
 
 template <Element T, Device D>
@@ -184,19 +190,36 @@ Tensor<T, D> Tensor<T, D>::view(Index offset, Shape shape) const {
 template <Element T, Device D>
 Tensor<T, D> Tensor<T, D>::clone() const {
   Tensor t(shape_);
-  if (size_ > 0) std::memcpy(static_cast<void*>(t.data_), data_, static_cast<std::size_t>(size_) * sizeof(T));
+  t.copy_from(*this);
   return t;
 }
 
 template <Element T, Device D>
 void Tensor<T, D>::copy_from(const Tensor& other) {
   require(shape_ == other.shape_, "copy: given shape ", other.shape_, ", wanted ", shape_);
-  if (size_ > 0) std::memmove(static_cast<void*>(data_), other.data_, static_cast<std::size_t>(size_) * sizeof(T));
+  if (size_ > 0)
+    Memory<D>::copy(address_of(data_), address_of(other.data_), static_cast<std::size_t>(size_) * sizeof(T));
 }
 
 template <Element T, Device D>
 void Tensor<T, D>::fill(T value) {
-  std::fill_n(data_, size_, value);
+  if (size_ > 0) Memory<D>::fill(address_of(data_), value, static_cast<std::size_t>(size_));
+}
+
+template <Device To, Element T, Device From>
+Tensor<T, To> to(const Tensor<T, From>& x) {
+  if constexpr (std::same_as<To, From>) {
+    return x;
+  } else {
+    if (!x.defined()) return {};
+    Tensor<T, To> y(x.shape());
+    auto const bytes = static_cast<std::size_t>(x.size()) * sizeof(T);
+    if constexpr (std::same_as<To, Cpu>)
+      Memory<From>::copy_to_host(y.data(), address_of(x.data()), bytes);
+    else
+      Memory<To>::copy_from_host(address_of(y.data()), x.data(), bytes);
+    return y;
+  }
 }
 
 STIPPLE_INSTANTIATE(template class Storage<Cpu>; template class Tensor<float>; template class Tensor<double>;

@@ -3,18 +3,12 @@
 
 #include <algorithm>
 
+#include <stipple/backend/broadcast.hpp>
 #include <stipple/backend/cpu/compiled.hpp>
 #include <stipple/backend/cpu/simd.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple::cpu {
-
-enum class Arithmetic { add, subtract, multiply };
-
-/// The right operand has outer x inner elements and repeats along the middle of outer x middle x inner.
-struct Broadcast {
-  Index outer = 1, middle = 1, inner = 1;
-};
 
 template <class T, class U>
 void arithmetic(Arithmetic kind, const T* a, const U* b, T* out, Broadcast s);
@@ -104,10 +98,10 @@ void cast(const U* a, T* out, Index n) {
 
 #endif
 
-#define STIPPLE_INSTANCES(T, U)                                                                                 \
-  STIPPLE_EXTERN template void stipple::cpu::arithmetic<T, U>(stipple::cpu::Arithmetic, const T*, const U*, T*, \
-                                                              stipple::cpu::Broadcast);                         \
-  STIPPLE_EXTERN template void stipple::cpu::sum_broadcast<T, U>(const T*, const T*, U*, stipple::cpu::Broadcast);
+#define STIPPLE_INSTANCES(T, U)                                                                            \
+  STIPPLE_EXTERN template void stipple::cpu::arithmetic<T, U>(stipple::Arithmetic, const T*, const U*, T*, \
+                                                              stipple::Broadcast);                         \
+  STIPPLE_EXTERN template void stipple::cpu::sum_broadcast<T, U>(const T*, const T*, U*, stipple::Broadcast);
 #define STIPPLE_INSTANCES_OF_ONE(T)                                                          \
   STIPPLE_EXTERN template void stipple::cpu::affine<T>(const T*, stipple::cpu::compute_t<T>, \
                                                        stipple::cpu::compute_t<T>, T*, stipple::Index);

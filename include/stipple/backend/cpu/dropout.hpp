@@ -5,23 +5,14 @@
 
 #include <stipple/backend/cpu/compiled.hpp>
 #include <stipple/backend/cpu/simd.hpp>
-#include <stipple/tensor/rng.hpp>
+#include <stipple/backend/dropout_plan.hpp>
+#include <stipple/core/context.hpp>
 
 namespace stipple::cpu {
-
-/// A draw of masks. An element is dropped if its 16 random bits are below `threshold`, and scaled otherwise.
-struct DropoutPlan {
-  DrawKey key;
-  std::uint32_t threshold = 0;  // 0 to 65536
-  float scale = 1;
-};
 
 /// y = x masked and scaled; `samples` rows of `size` elements. The mask is a function of key, row and element.
 template <class T>
 void dropout(const T* x, T* y, Index samples, Index size, const DropoutPlan& plan);
-
-/// Elements share Philox blocks in groups of this many; see text/dropout.inl.
-inline constexpr Index dropout_group = 128;
 
 }  // namespace stipple::cpu
 
@@ -51,7 +42,7 @@ void dropout(const T* x, T* y, Index samples, Index size, const DropoutPlan& pla
 
 #define STIPPLE_INSTANCES(T)                                                                          \
   STIPPLE_EXTERN template void stipple::cpu::dropout<T>(const T*, T*, stipple::Index, stipple::Index, \
-                                                        const stipple::cpu::DropoutPlan&);
+                                                        const stipple::DropoutPlan&);
 #if STIPPLE_INSTANTIATE_KERNELS
 STIPPLE_INSTANCES(float)
 STIPPLE_INSTANCES(stipple::bf16)

@@ -10,6 +10,7 @@
 
 #include <stipple/backend/cpu/activation_functors.hpp>
 #include <stipple/backend/cpu/lanes.hpp>
+#include <stipple/backend/norm_shape.hpp>
 
 namespace stipple::cpu {
 
@@ -37,7 +38,7 @@ struct NormPatterns {
   NormPatterns from(Index i) const { return {mean + i, scale + i, shift + i}; }
 };
 
-/// (samples, pixels, channels) with the channels in `groups` equal groups, and its cuts.
+/// A shape and its cuts.
 struct NormPlan {
   Index samples, pixels, channels, groups;
   Index tile;   ///< pixels over which patterns are laid out: whole vectors, where channels are few
@@ -54,6 +55,7 @@ struct NormPlan {
     slab = tile * std::max<Index>(16, slab_elements / (tile * channels));
     slabs = (pixels + slab - 1) / slab;
   }
+  NormPlan(const NormShape& s) : NormPlan(s.samples, s.pixels, s.channels, s.groups) {}
   Index group_channels() const { return channels / groups; }
   Index tile_size() const { return tile * channels; }
   /// Room for `tiles` patterns and the vector that may be read behind them.

@@ -66,7 +66,7 @@ void repeat(const compute_t<T>* g, compute_t<T> scale, T* y, Broadcast s) {
 #define STIPPLE_INSTANCES(T)                                                                                          \
   STIPPLE_EXTERN template T stipple::cpu::max_all<T>(const T*, stipple::Index);                                       \
   STIPPLE_EXTERN template void stipple::cpu::repeat<T>(const stipple::cpu::compute_t<T>*, stipple::cpu::compute_t<T>, \
-                                                       T*, stipple::cpu::Broadcast);
+                                                       T*, stipple::Broadcast);
 #if STIPPLE_INSTANTIATE_KERNELS
 STIPPLE_INSTANCES(float)
 STIPPLE_INSTANCES(stipple::bf16)

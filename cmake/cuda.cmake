@@ -1,0 +1,39 @@
+# stipple::cuda, the kernels and the runtime of the CUDA backend, built by nvcc. No GPU is needed to build it.
+
+set(STIPPLE_CUDA AUTO CACHE STRING "Build stipple::cuda: ON, OFF, or AUTO, which builds it where nvcc is found")
+set_property(CACHE STIPPLE_CUDA PROPERTY STRINGS AUTO ON OFF)
+
+file(GLOB stipple_cuda_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
+file(GLOB stipple_cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cpp)
+
+if(NOT STIPPLE_CUDA)
+  return()
+endif()
+
+include(CheckLanguage)
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  set(stipple_no_nvcc "nvcc was not found: set CUDACXX to it, or add its folder to PATH")
+  if(STIPPLE_CUDA STREQUAL "AUTO")
+    message(STATUS "stipple::cuda is left out; ${stipple_no_nvcc}")
+    return()
+  endif()
+  message(FATAL_ERROR "STIPPLE_CUDA is ON, but ${stipple_no_nvcc}.")
+endif()
+
+# A100, H100 and H200; B200 and, through the intermediate code, what comes after it.
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100 CACHE STRING "GPU architectures that are compiled for")
+endif()
+enable_language(CUDA)
+find_package(CUDAToolkit REQUIRED)
+
+add_library(stipple_cuda STATIC ${stipple_exclude} ${stipple_cuda_kernels} ${stipple_cuda_sources})
+add_library(stipple::cuda ALIAS stipple_cuda)
+set_target_properties(stipple_cuda PROPERTIES EXPORT_NAME cuda OUTPUT_NAME stipple_cuda CXX_EXTENSIONS OFF
+                                              POSITION_INDEPENDENT_CODE ON)
+# The standard is an option of nvcc's own, because early CMake does not know that CUDA has this one. std::array and
+# std::bit_cast are constexpr and used in kernels; fat binaries are compressed.
+target_compile_options(stipple_cuda PRIVATE
+  "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;-Xfatbin=-compress-all;-Xcompiler=-Wall,-Wextra>")
+target_link_libraries(stipple_cuda PUBLIC stipple PRIVATE CUDA::cudart_static)

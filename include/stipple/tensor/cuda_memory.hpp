@@ -1,0 +1,33 @@
+// Memory of a GPU, as a tensor asks for it. Defined by the library stipple::cuda.
+#pragma once
+
+#include <cstddef>
+
+#include <stipple/core/device.hpp>
+
+namespace stipple {
+
+template <Device D>
+struct Memory;
+
+/// Works in the current stream (backend/cuda/runtime.hpp).
+template <>
+struct Memory<Cuda> {
+  /// Throws Error when the device has no more memory, or when there is none.
+  static void* allocate(std::size_t bytes);
+  static void deallocate(void* memory, std::size_t bytes) noexcept;
+  /// Throws Error if the ranges overlap.
+  static void copy(void* to, const void* from, std::size_t bytes);
+  static void copy_from_host(void* to, const void* from, std::size_t bytes);
+  /// Waits for the stream. Throws Error for what went wrong in it.
+  static void copy_to_host(void* to, const void* from, std::size_t bytes);
+  template <class T>
+  static void fill(T* to, T value, std::size_t n) {
+    fill_bytes(to, &value, sizeof(T), n);
+  }
+
+ private:
+  static void fill_bytes(void* to, const void* value, std::size_t value_bytes, std::size_t n);
+};
+
+}  // namespace stipple

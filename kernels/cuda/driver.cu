@@ -1,0 +1,114 @@
+// The driver on the CUDA runtime.
+#include "driver.hpp"
+
+#include <cuda_runtime.h>
+
+#include <stipple/core/error.hpp>
+
+#include "launch.cuh"
+
+namespace stipple::cuda {
+
+namespace {
+
+void check(cudaError_t status, const char* operation) {
+  if (status == cudaSuccess) return;
+  (void)cudaGetLastError();  // so that errors which do not break the context are reported once
+  fail("cuda: ", operation, ": ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")");
+}
+
+cudaStream_t stream_of(driver::StreamHandle stream) { return static_cast<cudaStream_t>(stream); }
+cudaEvent_t event_of(driver::EventHandle event) { return static_cast<cudaEvent_t>(event); }
+
+std::string version_text(int version) { return to_text(version / 1000) + "." + to_text(version % 1000 / 10); }
+
+}  // namespace
+
+void check_launch(const char* operation, cudaError_t status) { check(status, operation); }
+
+}  // namespace stipple::cuda
+
+namespace stipple::cuda::driver {
+
+std::string why_unavailable() {
+  int devices = 0, driver = 0, runtime = 0;
+  cudaError_t const status = cudaGetDeviceCount(&devices);
+  if (status == cudaSuccess && devices > 0) return {};
+  (void)cudaGetLastError();
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0)
+    return "cuda: no NVIDIA driver is installed, wanted one for a GPU of compute capability 8.0 or later";
+  if (status == cudaErrorInsufficientDriver && cudaRuntimeGetVersion(&runtime) == cudaSuccess)
+    return "cuda: the driver supports CUDA " + version_text(driver) + ", wanted at least " + version_text(runtime);
+  if (status == cudaSuccess || status == cudaErrorNoDevice) return "cuda: the driver finds no GPU";
+  return std::string("cuda: the GPUs cannot be used: ") + cudaGetErrorString(status);
+}
+
+int device_count() {
+  int devices = 0;
+  return cudaGetDeviceCount(&devices) == cudaSuccess ? devices : 0;
+}
+
+DeviceDescription describe(int device) {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, device), "describe the device");
+  DeviceDescription description{properties.name,           properties.major,
+                                properties.minor,          properties.multiProcessorCount,
+                                properties.totalGlobalMem, 0};
+  std::size_t total = 0;
+  check(cudaMemGetInfo(&description.free_bytes, &total), "measure the memory");
+  return description;
+}
+void select_device(int device) { check(cudaSetDevice(device), "select the device"); }
+
+bool allocates_exactly() { return false; }
+void* allocate(std::size_t bytes) {
+  void* memory = nullptr;
+  cudaError_t const status = cudaMalloc(&memory, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    (void)cudaGetLastError();
+    return nullptr;
+  }
+  check(status, "allocate memory");
+  return memory;
+}
+// At the end of the process the runtime may be gone: nothing is left to do then.
+void deallocate(void* memory) noexcept { (void)cudaFree(memory); }
+void deallocate_in_order(void* memory, StreamHandle stream) noexcept {
+  (void)cudaStreamSynchronize(stream_of(stream));
+  (void)cudaFree(memory);
+}
+
+StreamHandle create_stream() {
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "create a stream");
+  return stream;
+}
+void destroy_stream(StreamHandle stream) noexcept { (void)cudaStreamDestroy(stream_of(stream)); }
+void synchronize(StreamHandle stream) { check(cudaStreamSynchronize(stream_of(stream)), "wait for the stream"); }
+void synchronize_device() { check(cudaDeviceSynchronize(), "wait for the device"); }
+
+EventHandle create_event() {
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "create an event");
+  return event;
+}
+void destroy_event(EventHandle event) noexcept { (void)cudaEventDestroy(event_of(event)); }
+void record(EventHandle event, StreamHandle stream) {
+  check(cudaEventRecord(event_of(event), stream_of(stream)), "record an event");
+}
+void wait(StreamHandle stream, EventHandle event) {
+  check(cudaStreamWaitEvent(stream_of(stream), event_of(event), 0), "wait for an event");
+}
+void synchronize_event(EventHandle event) { check(cudaEventSynchronize(event_of(event)), "wait for an event"); }
+
+void copy(const char* operation, void* to, const void* from, std::size_t bytes, StreamHandle stream) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(stream)), operation);
+}
+void copy_from_host(void* to, const void* from, std::size_t bytes, StreamHandle stream) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(stream)), "copy to the device");
+}
+void copy_to_host(void* to, const void* from, std::size_t bytes, StreamHandle stream) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_of(stream)), "copy to the host");
+}
+
+}  // namespace stipple::cuda::driver

@@ -1,0 +1,48 @@
+// The seam under the runtime: what it asks of a device. Defined by driver.cu on the CUDA runtime, and by
+// simulation/driver.cpp on host memory and queues.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include <stipple/backend/cuda/runtime.hpp>
+
+namespace stipple::cuda::driver {
+
+using StreamHandle = void*;  // null: the default stream
+using EventHandle = void*;
+
+/// Empty if there is a device; otherwise a sentence that says what is missing.
+std::string why_unavailable();
+int device_count();
+DeviceDescription describe(int device);
+void select_device(int device);
+
+/// True if every allocation should be one of the device's own, so that it is checked for itself.
+bool allocates_exactly();
+/// Null when the device has no more memory.
+void* allocate(std::size_t bytes);
+/// Waits for the device first.
+void deallocate(void* memory) noexcept;
+/// Gives memory back after what the stream holds now. For `allocates_exactly` alone.
+void deallocate_in_order(void* memory, StreamHandle stream) noexcept;
+
+StreamHandle create_stream();
+void destroy_stream(StreamHandle stream) noexcept;
+/// Throws Error for what went wrong in the stream since it was last asked.
+void synchronize(StreamHandle stream);
+void synchronize_device();
+
+EventHandle create_event();
+void destroy_event(EventHandle event) noexcept;
+void record(EventHandle event, StreamHandle stream);
+void wait(StreamHandle stream, EventHandle event);
+void synchronize_event(EventHandle event);
+
+// Copies in the order of a stream. Host memory may be changed when `copy_from_host` has returned; `copy_to_host` has
+// written it after the stream was synchronised.
+void copy(const char* operation, void* to, const void* from, std::size_t bytes, StreamHandle stream);
+void copy_from_host(void* to, const void* from, std::size_t bytes, StreamHandle stream);
+void copy_to_host(void* to, const void* from, std::size_t bytes, StreamHandle stream);
+
+}  // namespace stipple::cuda::driver

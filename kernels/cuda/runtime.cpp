@@ -1,0 +1,158 @@
+#include <stipple/backend/cuda/runtime.hpp>
+
+#include <cstdlib>
+#include <deque>
+#include <mutex>
+#include <string_view>
+
+#include <stipple/core/error.hpp>
+#include <stipple/tensor/cuda_memory.hpp>
+
+#include "driver.hpp"
+#include "fill.hpp"
+#include "pool.hpp"
+
+namespace stipple::cuda {
+
+namespace {
+
+struct PerDevice {
+  Pool pool{driver::allocates_exactly()};
+  int multiprocessors = 0;
+};
+
+// What threads share. Never destroyed, so tensors with static lifetime may outlive main.
+struct Runtime {
+  std::mutex mutex;
+  std::deque<PerDevice> devices;
+  bool debug = [] {
+    const char* const wanted = std::getenv("STIPPLE_CUDA_DEBUG");
+    return wanted != nullptr && std::string_view(wanted) == "1";
+  }();
+};
+Runtime& runtime() {
+  static auto* const one = new Runtime;
+  return *one;
+}
+
+thread_local int thread_device = 0;
+thread_local void* thread_stream = nullptr;
+
+PerDevice& device() {
+  Runtime& r = runtime();
+  std::lock_guard const lock(r.mutex);
+  if (r.devices.empty()) {
+    std::string const missing = driver::why_unavailable();
+    if (!missing.empty()) throw Error(missing);
+    int const count = driver::device_count();
+    for (int i = 0; i < count; ++i) r.devices.emplace_back().multiprocessors = driver::describe(i).multiprocessors;
+  }
+  return r.devices[static_cast<std::size_t>(thread_device)];
+}
+
+void check_device(const char* name, int number) {
+  int const count = device_count();
+  if (count == 0) throw Error(why_unavailable());
+  require(number >= 0 && number < count, name, ": given device ", number, ", wanted one of ", count);
+}
+
+}  // namespace
+
+std::string why_unavailable() { return driver::why_unavailable(); }
+int device_count() { return why_unavailable().empty() ? driver::device_count() : 0; }
+
+DeviceDescription describe_device(int number) {
+  check_device("describe_device", number);
+  return driver::describe(number);
+}
+
+int selected_device() { return thread_device; }
+
+void select_device(int number) {
+  check_device("select_device", number);
+  driver::select_device(number);
+  thread_device = number;
+  thread_stream = nullptr;
+}
+
+int multiprocessors() { return device().multiprocessors; }
+
+Event::Event() : handle_((device(), driver::create_event())) {}
+Event::~Event() { driver::destroy_event(handle_); }
+void Event::synchronize() const { driver::synchronize_event(handle_); }
+
+Stream::Stream() : handle_((device(), driver::create_stream())) {}
+Stream::~Stream() {
+  try {
+    driver::synchronize(handle_);
+  } catch (const Error&) {  // a destructor has nobody to tell
+  }
+  device().pool.retire(handle_);
+  driver::destroy_stream(handle_);
+}
+void Stream::record(Event& event) const { driver::record(event.handle(), handle_); }
+void Stream::wait(const Event& event) const { driver::wait(handle_, event.handle()); }
+void Stream::synchronize() const { driver::synchronize(handle_); }
+
+CurrentStream::CurrentStream(const Stream& stream) : previous_(thread_stream) { thread_stream = stream.handle(); }
+CurrentStream::~CurrentStream() { thread_stream = previous_; }
+
+void* current_stream() { return thread_stream; }
+void synchronize() {
+  device();
+  driver::synchronize_device();
+}
+
+void set_debug(bool on) { runtime().debug = on; }
+bool debug() { return runtime().debug; }
+
+void after_launch(const char* operation) {
+  if (!debug()) return;
+  try {
+    driver::synchronize(thread_stream);
+  } catch (const Error& error) {
+    if (std::string_view(error.what()).starts_with(operation)) throw;
+    fail(operation, ": ", error.what());
+  }
+}
+
+MemoryReport memory_report() { return device().pool.report(); }
+void reset_peak_memory() { device().pool.reset_peak(); }
+void release_cached_memory() { device().pool.release_unused(); }
+
+}  // namespace stipple::cuda
+
+namespace stipple {
+
+void* Memory<Cuda>::allocate(std::size_t bytes) { return cuda::device().pool.allocate(bytes, cuda::current_stream()); }
+
+void Memory<Cuda>::deallocate(void* memory, std::size_t) noexcept {
+  cuda::device().pool.deallocate(memory, cuda::current_stream());
+}
+
+void Memory<Cuda>::copy(void* to, const void* from, std::size_t bytes) {
+  auto const* const begin = static_cast<const std::byte*>(from);
+  auto* const target = static_cast<std::byte*>(to);
+  if (bytes == 0 || begin == target) return;
+  require(target + bytes <= begin || begin + bytes <= target, "copy: given overlapping ranges of device memory");
+  cuda::driver::copy("copy", to, from, bytes, cuda::current_stream());
+  cuda::after_launch("copy");
+}
+
+void Memory<Cuda>::copy_from_host(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
+  cuda::driver::copy_from_host(to, from, bytes, cuda::current_stream());
+  cuda::after_launch("copy to the device");
+}
+
+void Memory<Cuda>::copy_to_host(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
+  cuda::driver::copy_to_host(to, from, bytes, cuda::current_stream());
+  cuda::driver::synchronize(cuda::current_stream());
+}
+
+void Memory<Cuda>::fill_bytes(void* to, const void* value, std::size_t value_bytes, std::size_t n) {
+  if (n > 0) cuda::fill(to, value, value_bytes, n);
+}
+
+}  // namespace stipple

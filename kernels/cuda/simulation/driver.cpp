@@ -1,0 +1,71 @@
+// The driver of the simulation: one device, whose memory is host memory and whose streams are queues.
+#include "../driver.hpp"
+
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include <stipple/core/error.hpp>
+
+#include "memory.hpp"
+#include "streams.hpp"
+
+namespace stipple::cuda::driver {
+
+std::string why_unavailable() { return {}; }
+int device_count() { return 1; }
+
+DeviceDescription describe(int) {
+  std::size_t const total = simulation::memory_bytes();
+  return {"simulated device", 9, 0, 4, total, total - simulation::memory_in_use()};
+}
+void select_device(int) {}
+
+bool allocates_exactly() { return true; }
+void* allocate(std::size_t bytes) { return simulation::allocate(bytes); }
+void deallocate(void* memory) noexcept {
+  try {
+    simulation::drain_all();
+  } catch (const Error&) {  // told to whoever synchronises
+  }
+  simulation::deallocate(memory);
+}
+void deallocate_in_order(void* memory, StreamHandle stream) noexcept {
+  simulation::enqueue(stream, [=] { simulation::deallocate(memory); });
+}
+
+StreamHandle create_stream() { return simulation::create_stream(); }
+void destroy_stream(StreamHandle stream) noexcept { simulation::destroy_stream(stream); }
+void synchronize(StreamHandle stream) { simulation::drain(stream); }
+void synchronize_device() { simulation::drain_all(); }
+
+EventHandle create_event() { return simulation::create_event(); }
+void destroy_event(EventHandle event) noexcept { simulation::destroy_event(event); }
+void record(EventHandle event, StreamHandle stream) { simulation::record(event, stream); }
+void wait(StreamHandle stream, EventHandle event) { simulation::wait(stream, event); }
+void synchronize_event(EventHandle event) { simulation::drain_event(event); }
+
+void copy(const char* operation, void* to, const void* from, std::size_t bytes, StreamHandle stream) {
+  simulation::enqueue(stream, [=] {
+    simulation::check_range(operation, from, bytes);
+    simulation::check_range(operation, to, bytes);
+    std::memcpy(to, from, bytes);
+  });
+}
+
+void copy_from_host(void* to, const void* from, std::size_t bytes, StreamHandle stream) {
+  auto const* const begin = static_cast<const std::byte*>(from);
+  simulation::enqueue(stream, [to, kept = std::vector<std::byte>(begin, begin + bytes)] {
+    simulation::check_range("copy to the device", to, kept.size());
+    std::memcpy(to, kept.data(), kept.size());
+  });
+}
+
+void copy_to_host(void* to, const void* from, std::size_t bytes, StreamHandle stream) {
+  simulation::enqueue(stream, [=] {
+    simulation::check_range("copy to the host", from, bytes);
+    std::memcpy(to, from, bytes);
+  });
+}
+
+}  // namespace stipple::cuda::driver

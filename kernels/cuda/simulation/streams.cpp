@@ -1,0 +1,147 @@
+#include "streams.hpp"
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <stipple/core/error.hpp>
+
+#include "memory.hpp"
+
+namespace stipple::cuda::simulation {
+
+namespace {
+
+struct Moments {
+  std::uint64_t recorded = 0, passed = 0;
+};
+struct Queue {
+  struct Item {
+    std::function<void()> work{};      // or
+    std::shared_ptr<Moments> event{};  // a moment to record, or to wait for
+    std::uint64_t moment = 0;
+    bool waits = false;
+  };
+  std::deque<Item> items;
+};
+
+struct Streams {
+  std::recursive_mutex mutex;
+  std::vector<std::shared_ptr<Queue>> queues{std::make_shared<Queue>()};  // the default stream first
+  std::uint64_t random = 0;
+};
+Streams& streams() {
+  static auto* const one = new Streams;
+  return *one;
+}
+
+using Lock = std::lock_guard<std::recursive_mutex>;
+
+std::shared_ptr<Queue> queue_of(void* stream) {
+  for (auto const& queue : streams().queues)
+    if (stream == nullptr || queue.get() == stream) return queue;
+  fail("stream: given a handle that is no stream");
+}
+
+std::shared_ptr<Moments>& moments_of(void* event) { return *static_cast<std::shared_ptr<Moments>*>(event); }
+
+// Does the first operation of a queue; false if there is none or it has to wait.
+bool advance(Queue& queue) {
+  if (queue.items.empty()) return false;
+  if (auto const& front = queue.items.front(); front.waits && front.event->passed < front.moment) return false;
+  Queue::Item const item = std::move(queue.items.front());
+  queue.items.pop_front();
+  if (item.work) item.work();
+  if (!item.waits && item.event) item.event->passed = item.moment;
+  return true;
+}
+
+bool advance_any() {
+  Streams& s = streams();
+  s.random = s.random * 6364136223846793005u + 1442695040888963407u + options().seed;
+  std::size_t const count = s.queues.size();
+  auto const first = options().order == Order::shuffled ? static_cast<std::size_t>(s.random >> 33) % count : 0;
+  for (std::size_t i = 0; i < count; ++i)
+    if (advance(*s.queues[(first + i) % count])) return true;
+  return false;
+}
+
+template <class Done>
+void drain_until(const Done& done) {
+  Lock const lock(streams().mutex);
+  if (done()) return;
+  OpenMemory const open;
+  try {
+    while (!done()) require(advance_any(), "streams: all wait for events that nothing records");
+  } catch (...) {
+    for (auto const& queue : streams().queues) {
+      for (auto const& item : queue->items)
+        if (item.event && !item.waits) item.event->passed = item.moment;
+      queue->items.clear();
+    }
+    throw;
+  }
+}
+
+}  // namespace
+
+void enqueue(void* stream, Launch launch) {
+  Lock const lock(streams().mutex);
+  queue_of(stream)->items.push_back({.work = [launch = std::move(launch)] { run(launch); }});
+}
+
+void enqueue(void* stream, std::function<void()> work) {
+  Lock const lock(streams().mutex);
+  queue_of(stream)->items.push_back({.work = std::move(work)});
+}
+
+void* create_stream() {
+  Lock const lock(streams().mutex);
+  return streams().queues.emplace_back(std::make_shared<Queue>()).get();
+}
+
+void destroy_stream(void* stream) {
+  Lock const lock(streams().mutex);
+  auto const queue = queue_of(stream);
+  try {
+    drain(stream);
+  } catch (const Error&) {  // a destructor has nobody to tell
+  }
+  std::erase(streams().queues, queue);
+}
+
+void* create_event() { return new std::shared_ptr<Moments>(std::make_shared<Moments>()); }
+void destroy_event(void* event) { delete static_cast<std::shared_ptr<Moments>*>(event); }
+
+void record(void* event, void* stream) {
+  Lock const lock(streams().mutex);
+  auto const& moments = moments_of(event);
+  queue_of(stream)->items.push_back({.event = moments, .moment = ++moments->recorded});
+}
+
+void wait(void* stream, void* event) {
+  Lock const lock(streams().mutex);
+  auto const& moments = moments_of(event);
+  queue_of(stream)->items.push_back({.event = moments, .moment = moments->recorded, .waits = true});
+}
+
+void drain(void* stream) {
+  auto const queue = queue_of(stream);
+  drain_until([&] { return queue->items.empty(); });
+}
+
+void drain_event(void* event) {
+  auto const moments = moments_of(event);
+  drain_until([&, moment = moments->recorded] { return moments->passed >= moment; });
+}
+
+void drain_all() {
+  drain_until([] {
+    for (auto const& queue : streams().queues)
+      if (!queue->items.empty()) return false;
+    return true;
+  });
+}
+
+}  // namespace stipple::cuda::simulation

@@ -1,0 +1,30 @@
+// Streams of the simulation: queues that do nothing until the host waits, and then advance one operation at a time in
+// an order that the seed of the executor's options chooses. Work that misses an event wait meets its data in any state.
+#pragma once
+
+#include <functional>
+
+#include "executor.hpp"
+
+namespace stipple::cuda::simulation {
+
+/// Puts a kernel into a stream; null is the default stream.
+void enqueue(void* stream, Launch launch);
+/// Puts something else into a stream.
+void enqueue(void* stream, std::function<void()> work);
+
+void* create_stream();
+/// What the stream holds is still done.
+void destroy_stream(void* stream);
+void* create_event();
+void destroy_event(void* event);
+void record(void* event, void* stream);
+void wait(void* stream, void* event);
+
+/// Advances streams until this one, or all, are empty. Throws the Error of the first operation that fails; what the
+/// streams still hold is dropped then.
+void drain(void* stream);
+void drain_event(void* event);
+void drain_all();
+
+}  // namespace stipple::cuda::simulation

@@ -1,0 +1,175 @@
+// Streams, events, memory and errors of the CUDA runtime, on the simulation.
+#include <stipple/backend/cuda/runtime.hpp>
+#include <stipple/tensor/tensor.hpp>
+
+#include "check.hpp"
+#include "launch.cuh"
+#include "orders.hpp"
+#include "pool.hpp"
+#include "simulation/memory.hpp"
+
+using namespace stipple;
+using namespace stipple::cuda;
+
+namespace {
+
+__global__ void triple(float* x, int n) {
+  if (static_cast<int>(threadIdx.x) < n) x[threadIdx.x] *= 3;
+}
+
+__global__ void fail_at_once(float* x) { store_quad(x + 1, Quad{}); }
+
+// Work on one stream, then on another: right only if the second waits for the first.
+bool tripled_after_copy(bool with_event) {
+  Tensor<float, Cuda> x({64}, 0), result({64}, 0);
+  Tensor<float, Cuda> const twos({64}, 2);
+  synchronize();
+  Stream copying, computing;
+  Event copied;
+  {
+    CurrentStream const current(copying);
+    x.copy_from(twos);
+    copying.record(copied);
+  }
+  if (with_event) computing.wait(copied);
+  {
+    CurrentStream const current(computing);
+    launch("triple", triple, {dim3(1), dim3(64)}, x.data().address(), 64);
+    result.copy_from(x);
+  }
+  computing.synchronize();
+  return to<Cpu>(result).span()[63] == 6;
+}
+
+}  // namespace
+
+TEST_CASE("Runtime: a stream waits for an event, and a missing wait shows", "[runtime]") {
+  auto const before = simulation::options();
+  int wrong = 0;
+  for (unsigned seed = 1; seed <= 20; ++seed) {
+    simulation::options().seed = seed;
+    REQUIRE(tripled_after_copy(true));
+    wrong += tripled_after_copy(false) ? 0 : 1;
+  }
+  simulation::options() = before;
+  REQUIRE(wrong > 0);
+}
+
+TEST_CASE("Runtime: the host waits for an event alone", "[runtime]") {
+  Tensor<float, Cuda> x({1}, 1);
+  Stream stream;
+  Event event;
+  synchronize();
+  CurrentStream const current(stream);
+  x.fill(5);
+  stream.record(event);
+  event.synchronize();
+  REQUIRE(x.item() == 5);
+}
+
+TEST_CASE("Runtime: memory outlives the work that uses it", "[runtime]") {
+  for_each_order([] {
+    Tensor<float, Cuda> kept({64}, 0);
+    Stream other;
+    Tensor<float, Cuda> shortlived({64}, 4);
+    synchronize();
+    {
+      CurrentStream const current(other);
+      kept.copy_from(shortlived);
+      shortlived = {};  // before anything ran
+    }
+    Tensor<float, Cuda> const next({64}, 9);  // would be given the memory of `shortlived` too early
+    other.synchronize();
+    synchronize();
+    REQUIRE(to<Cpu>(kept).span()[63] == 4);
+  });
+}
+
+TEST_CASE("Runtime: the report counts bytes of live tensors", "[runtime]") {
+  synchronize();
+  auto const before = memory_report();
+  reset_peak_memory();
+  {
+    Tensor<float, Cuda> const x({1000}, 0);
+    REQUIRE(memory_report().in_use == before.in_use + 4000);
+  }
+  REQUIRE(memory_report().in_use == before.in_use);
+  REQUIRE(memory_report().peak == before.in_use + 4000);
+}
+
+TEST_CASE("Runtime: too little memory is an error that names the sizes", "[runtime]") {
+  synchronize();
+  std::size_t const before = simulation::memory_bytes();
+  simulation::memory_bytes() = simulation::memory_in_use() + 10000;
+  auto const in_use = memory_report().in_use;
+  require_error([] { Tensor<float, Cuda>({3000}); },
+                "cuda: out of memory: wanted 12000 bytes; " + to_text(in_use) + " bytes are in use");
+  require_error([] { Tensor<float, Cuda>({3000}); }, "10000 of ");
+  REQUIRE_NOTHROW(Tensor<float, Cuda>({2500}));
+  simulation::memory_bytes() = before;
+}
+
+TEST_CASE("Runtime: an error belongs to the operation that caused it", "[runtime]") {
+  Tensor<float, Cuda> x({64}, 1);
+  synchronize();
+  launch("first", fail_at_once, {dim3(1), dim3(1)}, x.data().address());
+  require_error([&] { (void)x.slice(0, 1).item(); }, "first: block (0, 0, 0), thread 0: ");
+  set_debug(true);
+  require_error([&] { launch("second", fail_at_once, {dim3(1), dim3(1)}, x.data().address()); }, "second: block");
+  set_debug(false);
+  REQUIRE(x.slice(0, 1).item() == 1);
+}
+
+TEST_CASE("Runtime: devices are described, and a wrong one is an error", "[runtime]") {
+  REQUIRE(why_unavailable().empty());
+  REQUIRE(device_count() == 1);
+  REQUIRE(describe_device(0).multiprocessors == multiprocessors());
+  REQUIRE_NOTHROW(select_device(0));
+  require_error([] { select_device(1); }, "select_device: given device 1, wanted one of 1");
+  require_error([] { (void)describe_device(-1); }, "describe_device: given device -1, wanted one of 1");
+}
+
+TEST_CASE("Pool: memory is used again in its stream, merged, and given back", "[runtime]") {
+  synchronize();
+  Pool pool(false);
+  Stream stream, other;
+  void* const first = pool.allocate(1000, stream.handle());
+  void* const second = pool.allocate(5000, stream.handle());
+  REQUIRE(pool.report().in_use == 1024 + 5120);
+  REQUIRE(pool.report().reserved == 2 * 1024 * 1024);
+  pool.deallocate(first, stream.handle());
+  REQUIRE(pool.allocate(900, stream.handle()) == first);
+  pool.deallocate(first, stream.handle());
+  void* const elsewhere = pool.allocate(900, other.handle());  // another stream may still use it: memory of its own
+  REQUIRE(pool.report().reserved == 4 * 1024 * 1024);
+  REQUIRE(elsewhere != first);
+  pool.deallocate(second, other.handle());
+  REQUIRE(pool.allocate(6000, stream.handle()) == first);  // the two are one again
+  pool.deallocate(first, stream.handle());
+  pool.release_unused();
+  REQUIRE(pool.report().reserved == 2 * 1024 * 1024);
+  pool.retire(other.handle());
+  pool.deallocate(elsewhere, nullptr);
+  REQUIRE(pool.report().in_use == 0);
+  void* const large = pool.allocate(40 * 1024 * 1024, nullptr);
+  REQUIRE(pool.report().reserved == 42 * 1024 * 1024);
+  pool.deallocate(large, nullptr);
+  pool.release_unused();
+  REQUIRE(pool.report().reserved == 0);
+}
+
+TEST_CASE("Pool: cached memory is given back before a request fails", "[runtime]") {
+  synchronize();
+  std::size_t const before = simulation::memory_bytes();
+  simulation::memory_bytes() = simulation::memory_in_use() + 40 * 1024 * 1024;
+  {
+    Pool pool(false);
+    pool.deallocate(pool.allocate(30 * 1024 * 1024, nullptr), nullptr);
+    void* const memory = pool.allocate(38 * 1024 * 1024, nullptr);
+    REQUIRE(pool.report().reserved == 38 * 1024 * 1024);
+    require_error([&] { pool.allocate(4 * 1024 * 1024, nullptr); }, "are held and 2097152 of ");
+    pool.deallocate(memory, nullptr);
+    pool.release_unused();
+  }
+  simulation::memory_bytes() = before;
+}
