@@ -1,0 +1,10 @@
+// What programs include, beside stipple.hpp, to use Tensor<T, Cuda>; they link stipple::cuda. No CUDA header is needed.
+#pragma once
+
+#include <stipple/backend/cuda/activation.hpp>
+#include <stipple/backend/cuda/arithmetic.hpp>
+#include <stipple/backend/cuda/dropout.hpp>
+#include <stipple/backend/cuda/normals.hpp>
+#include <stipple/backend/cuda/reduce.hpp>
+#include <stipple/backend/cuda/runtime.hpp>
+#include <stipple/backend/cuda/softmax.hpp>

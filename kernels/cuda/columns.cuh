@@ -1,0 +1,58 @@
+// How kernels walk over (samples, pixels, channels) when they need numbers of a channel: a block takes a slab of pixels
+// of one sample; its threads lie along the channels, `lanes` of them each, and along the pixels.
+#pragma once
+
+#include "elementwise.cuh"
+
+namespace stipple::cuda {
+
+/// Cuts of an image. They depend on it alone, so that a sample's sums are the same in every batch and on every GPU.
+struct Slabs {
+  Index samples, pixels, channels;
+  Index size;           ///< pixels of a slab
+  Index count;          ///< slabs of an image
+  Index column_blocks;  ///< blocks side by side, where the channels are too many for one
+};
+
+/// Threads of such blocks at most.
+inline constexpr unsigned column_threads = 256;
+
+/// What a thread of the block does: the channels from `channel` on, and every blockDim.y-th pixel from `pixel` on.
+struct Columns {
+  Index sample, slab;
+  Index channel;
+  Index pixel, end;
+  bool inside;  ///< the channel exists
+
+  template <int lanes>
+  static __device__ __forceinline__ Columns of_thread(const Slabs& s) {
+    Index const item = quotient(blockIdx.x, s.column_blocks), sample = quotient(item, s.count);
+    Index const slab = item - sample * s.count, first = slab * s.size;
+    Index const channel = ((blockIdx.x - item * s.column_blocks) * blockDim.x + threadIdx.x) * lanes;
+    Index const end = first + s.size < s.pixels ? first + s.size : s.pixels;
+    return {sample, slab, channel, first + threadIdx.y, end, channel < s.channels};
+  }
+};
+
+/// total[k] becomes its sum over the threads of the block with this thread's channels. blockDim.y is a power of two,
+/// and the block has at most 256 threads; `scratch` holds 256 * lanes floats. Every thread of the block takes part.
+template <int lanes>
+__device__ __forceinline__ void sum_over_pixels(float (&total)[lanes], float* scratch) {
+  unsigned const self = threadIdx.y * blockDim.x + threadIdx.x;
+#pragma unroll
+  for (int k = 0; k < lanes; ++k) scratch[k * column_threads + self] = total[k];
+  for (unsigned rows = blockDim.y / 2; rows > 0; rows /= 2) {
+    __syncthreads();
+    if (threadIdx.y < rows) {
+#pragma unroll
+      for (int k = 0; k < lanes; ++k)
+        scratch[k * column_threads + self] += scratch[k * column_threads + self + rows * blockDim.x];
+    }
+  }
+  __syncthreads();
+#pragma unroll
+  for (int k = 0; k < lanes; ++k) total[k] = scratch[k * column_threads + threadIdx.x];
+  __syncthreads();  // scratch may be used again
+}
+
+}  // namespace stipple::cuda
