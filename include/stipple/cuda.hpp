@@ -4,6 +4,7 @@
 #include <stipple/backend/cuda/activation.hpp>
 #include <stipple/backend/cuda/arithmetic.hpp>
 #include <stipple/backend/cuda/dropout.hpp>
+#include <stipple/backend/cuda/group_norm.hpp>
 #include <stipple/backend/cuda/normals.hpp>
 #include <stipple/backend/cuda/reduce.hpp>
 #include <stipple/backend/cuda/runtime.hpp>

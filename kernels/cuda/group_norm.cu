@@ -1,0 +1,97 @@
+#include <stipple/backend/cuda/group_norm.hpp>
+
+#include <algorithm>
+
+#include "group_norm.cuh"
+#include "launch.cuh"
+#include "sums.cuh"
+
+namespace stipple::cuda {
+
+namespace {
+
+// Slabs of 16 Ki elements: work enough for a block, and small enough to stay in a cache.
+template <class T>
+Slabs slabs_of(const NormShape& shape) {
+  constexpr Index elements = 16 * 1024, lanes = lanes_of<T>;
+  Index const size = std::max<Index>(1, std::min(shape.pixels, elements / shape.channels));
+  Index const packs = (shape.channels + lanes - 1) / lanes;
+  return {shape.samples,
+          shape.pixels,
+          shape.channels,
+          size,
+          (shape.pixels + size - 1) / size,
+          (packs + column_threads - 1) / column_threads};
+}
+
+template <class T>
+LaunchShape column_shape(const Slabs& s) {
+  Index const packs = (s.channels + lanes_of<T> - 1) / lanes_of<T>;
+  auto const columns = static_cast<unsigned>(std::min<Index>(packs, column_threads));
+  unsigned rows = 1;
+  while (2 * rows * columns <= column_threads) rows *= 2;
+  return {dim3(static_cast<unsigned>(s.samples * s.count * s.column_blocks)), dim3(columns, rows)};
+}
+
+LaunchShape warp_shape(Index warps) { return {dim3(static_cast<unsigned>((warps + 7) / 8)), dim3(256)}; }
+
+}  // namespace
+
+template <class T>
+void group_norm(Pointer<const T> x, Pointer<const float> weight, Pointer<const float> bias, Pointer<T> y,
+                Pointer<float> mean, Pointer<float> rstd, Pointer<float> variance, NormShape shape, double eps,
+                Activation activation) {
+  if (shape.samples == 0) return;
+  Slabs const s = slabs_of<T>(shape);
+  bool const whole = shape.channels % lanes_of<T> == 0 && aligned(x.address(), y.address());
+  Workspace<float> moments(shape.samples * s.count * 2 * shape.channels);
+  launch("group_norm", slab_moments_kernel<T>, column_shape<T>(s), x.address(), moments.data(), s, whole);
+  launch("group_norm", merge_moments_kernel, warp_shape(shape.samples * shape.groups), moments.data(), mean.address(),
+         rstd.address(), variance.address(), shape, s, static_cast<float>(eps));
+  if (!y) return;
+  with_activation(activation, [&]<class F>(F) {
+    launch("group_norm", normalise_kernel<T, F>, column_shape<T>(s), x.address(), weight.address(), bias.address(),
+           mean.address(), rstd.address(), y.address(), shape, s, whole);
+  });
+}
+
+template <class T>
+void group_norm_backward(Pointer<const T> dy, Pointer<const T> x, Pointer<const float> weight,
+                         Pointer<const float> bias, Pointer<const float> mean, Pointer<const float> rstd, Pointer<T> dx,
+                         Pointer<float> dweight, Pointer<float> dbias, NormShape shape, Activation activation) {
+  Index const channels = shape.channels, samples = shape.samples;
+  Slabs const s = slabs_of<T>(shape);
+  bool const whole = channels % lanes_of<T> == 0 && aligned(dy.address(), x.address(), dx.address());
+  Workspace<float> sums(2 * samples * s.count * channels), of_sample(2 * samples * channels);
+  Workspace<float> means(2 * samples * shape.groups);
+  if (samples > 0) {
+    with_activation(activation, [&]<class F>(F) {
+      launch("group_norm_backward", slab_gradients_kernel<T, F>, column_shape<T>(s), dy.address(), x.address(),
+             weight.address(), bias.address(), mean.address(), rstd.address(), sums.data(), shape, s, whole);
+      sum_middle<float, float>("group_norm_backward", sums.data(), nullptr, of_sample.data(),
+                               {2 * samples, s.count, channels});
+      launch("group_norm_backward", group_gradients_kernel, warp_shape(samples * shape.groups), of_sample.data(),
+             weight.address(), means.data(), shape);
+      launch("group_norm_backward", input_gradient_kernel<T, F>, column_shape<T>(s), dy.address(), x.address(),
+             weight.address(), bias.address(), mean.address(), rstd.address(), means.data(), dx.address(), shape, s,
+             whole);
+    });
+  }
+  Broadcast const over_samples{1, samples, channels};
+  if (dbias) sum_middle<float, float>("group_norm_backward", of_sample.data(), nullptr, dbias.address(), over_samples);
+  if (dweight)
+    sum_middle<float, float>("group_norm_backward", of_sample.data() + samples * channels, nullptr, dweight.address(),
+                             over_samples);
+}
+
+#define STIPPLE_INSTANCES(T)                                                                                           \
+  template void group_norm<T>(Pointer<const T>, Pointer<const float>, Pointer<const float>, Pointer<T>,                \
+                              Pointer<float>, Pointer<float>, Pointer<float>, NormShape, double, Activation);          \
+  template void group_norm_backward<T>(Pointer<const T>, Pointer<const T>, Pointer<const float>, Pointer<const float>, \
+                                       Pointer<const float>, Pointer<const float>, Pointer<T>, Pointer<float>,         \
+                                       Pointer<float>, NormShape, Activation);
+STIPPLE_INSTANCES(float)
+STIPPLE_INSTANCES(bf16)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::cuda

@@ -1,0 +1,210 @@
+#pragma once
+
+#include <stipple/backend/norm_shape.hpp>
+
+#include "activation_functors.cuh"
+#include "block.cuh"
+#include "columns.cuh"
+
+namespace stipple::cuda {
+
+// Mean and sum of squared distances from it of each channel over a slab: moments (samples, slabs, 2, channels). The
+// slab is read twice; the second time it comes from a cache.
+template <class T>
+__global__ void __launch_bounds__(256) slab_moments_kernel(const T* x, float* moments, Slabs s, bool aligned) {
+  constexpr int lanes = lanes_of<T>;
+  STIPPLE_SHARED(float, scratch, column_threads* lanes);
+  Columns const at = Columns::of_thread<lanes>(s);
+  const T* const image = x + at.sample * s.pixels * s.channels;
+  float mean[lanes] = {}, squares[lanes] = {};
+  Index const first = at.slab * s.size;
+  float const share = 1.0f / static_cast<float>(at.end - first);
+  if (at.inside) {
+    for (Index p = at.pixel; p < at.end; p += blockDim.y) {
+      float v[lanes];
+      load_lanes(image + p * s.channels, at.channel, s.channels, aligned, v);
+#pragma unroll
+      for (int k = 0; k < lanes; ++k) mean[k] += v[k];
+    }
+  }
+  sum_over_pixels(mean, scratch);
+#pragma unroll
+  for (int k = 0; k < lanes; ++k) mean[k] *= share;
+  if (at.inside) {
+    for (Index p = at.pixel; p < at.end; p += blockDim.y) {
+      float v[lanes];
+      load_lanes(image + p * s.channels, at.channel, s.channels, aligned, v);
+#pragma unroll
+      for (int k = 0; k < lanes; ++k) squares[k] = fmaf(v[k] - mean[k], v[k] - mean[k], squares[k]);
+    }
+  }
+  sum_over_pixels(squares, scratch);
+  if (threadIdx.y == 0 && at.inside) {
+    float* const to = moments + (at.sample * s.count + at.slab) * 2 * s.channels;
+    store_lanes(to, at.channel, s.channels, false, mean);
+    store_lanes(to + s.channels, at.channel, s.channels, false, squares);
+  }
+}
+
+// Merges the moments of the slabs and channels of each (sample, group), a warp each (Chan, Golub and LeVeque 1983).
+__global__ void __launch_bounds__(256) merge_moments_kernel(const float* moments, float* mean, float* rstd,
+                                                            float* variance, NormShape shape, Slabs s, float eps) {
+  Index const own = (Index{blockIdx.x} * blockDim.x + threadIdx.x) / warp_size, all = shape.samples * shape.groups;
+  Index const item = own < all ? own : all - 1;
+  Index const sample = quotient(item, shape.groups), wide = quotient(shape.channels, shape.groups);
+  Index const first = (item - sample * shape.groups) * wide, parts = s.count * wide;
+  float const count = static_cast<float>(shape.pixels * wide);
+  const float* const own_moments = moments + sample * s.count * 2 * s.channels;
+  float total = 0.0f;
+  for (Index i = threadIdx.x % warp_size; i < parts; i += warp_size) {
+    Index const slab = quotient(i, wide), rest = s.pixels - slab * s.size;
+    float const pixels = static_cast<float>(rest < s.size ? rest : s.size);
+    total = fmaf(own_moments[slab * 2 * s.channels + first + (i - slab * wide)], pixels / count, total);
+  }
+  float const centre = warp_sum(total);
+  float squares = 0.0f;
+  for (Index i = threadIdx.x % warp_size; i < parts; i += warp_size) {
+    Index const slab = quotient(i, wide), rest = s.pixels - slab * s.size;
+    const float* const from = own_moments + slab * 2 * s.channels + first + (i - slab * wide);
+    float const pixels = static_cast<float>(rest < s.size ? rest : s.size), distance = from[0] - centre;
+    squares += fmaf(pixels * distance, distance, from[s.channels]);
+  }
+  squares = warp_sum(squares) / count;
+  if (own >= all || threadIdx.x % warp_size != 0) return;
+  mean[item] = centre;
+  rstd[item] = 1.0f / sqrtf(squares + eps);
+  if (variance != nullptr) variance[item] = squares;
+}
+
+// What normalises a thread's channels: z = (x - mean) scale + bias.
+template <int lanes>
+struct ChannelNorm {
+  float mean[lanes], rstd[lanes], weight[lanes], bias[lanes];
+
+  __device__ __forceinline__ ChannelNorm(const float* means, const float* rstds, const float* weights,
+                                         const float* biases, const NormShape& shape, const Columns& at) {
+    Index const wide = quotient(shape.channels, shape.groups);
+#pragma unroll
+    for (int k = 0; k < lanes; ++k) {
+      Index const c = at.channel + k < shape.channels ? at.channel + k : shape.channels - 1;
+      Index const group = at.sample * shape.groups + quotient(c, wide);
+      mean[k] = means[group];
+      rstd[k] = rstds[group];
+      weight[k] = weights == nullptr ? 1.0f : weights[c];
+      bias[k] = biases == nullptr ? 0.0f : biases[c];
+    }
+  }
+  __device__ __forceinline__ float operator()(float x, int k) const {
+    return fmaf(x - mean[k], rstd[k] * weight[k], bias[k]);
+  }
+};
+
+// y = f(z)
+template <class T, class F>
+__global__ void __launch_bounds__(256)
+    normalise_kernel(const T* x, const float* weight, const float* bias, const float* mean, const float* rstd, T* y,
+                     NormShape shape, Slabs s, bool aligned) {
+  constexpr int lanes = lanes_of<T>;
+  Columns const at = Columns::of_thread<lanes>(s);
+  if (!at.inside) return;
+  ChannelNorm<lanes> const norm(mean, rstd, weight, bias, shape, at);
+  for (Index p = at.pixel; p < at.end; p += blockDim.y) {
+    Index const row = (at.sample * s.pixels + p) * s.channels;
+    float v[lanes];
+    load_lanes(x + row, at.channel, s.channels, aligned, v);
+#pragma unroll
+    for (int k = 0; k < lanes; ++k) v[k] = F::value(norm(v[k], k));
+    store_lanes(y + row, at.channel, s.channels, aligned, v);
+  }
+}
+
+// With g = dy f'(z) and xhat = (x - mean) rstd, the sums of g and of g xhat over a slab: (2, samples, slabs, channels).
+template <class T, class F>
+__global__ void __launch_bounds__(256)
+    slab_gradients_kernel(const T* dy, const T* x, const float* weight, const float* bias, const float* mean,
+                          const float* rstd, float* sums, NormShape shape, Slabs s, bool aligned) {
+  constexpr int lanes = lanes_of<T>;
+  STIPPLE_SHARED(float, scratch, column_threads* lanes);
+  Columns const at = Columns::of_thread<lanes>(s);
+  float total[lanes] = {}, along[lanes] = {};
+  if (at.inside) {
+    ChannelNorm<lanes> const norm(mean, rstd, weight, bias, shape, at);
+    for (Index p = at.pixel; p < at.end; p += blockDim.y) {
+      Index const row = (at.sample * s.pixels + p) * s.channels;
+      float v[lanes], g[lanes];
+      load_lanes(x + row, at.channel, s.channels, aligned, v);
+      load_lanes(dy + row, at.channel, s.channels, aligned, g);
+#pragma unroll
+      for (int k = 0; k < lanes; ++k) {
+        g[k] *= F::derivative(norm(v[k], k));
+        total[k] += g[k];
+        along[k] = fmaf(g[k], (v[k] - norm.mean[k]) * norm.rstd[k], along[k]);
+      }
+    }
+  }
+  sum_over_pixels(total, scratch);
+  sum_over_pixels(along, scratch);
+  if (threadIdx.y == 0 && at.inside) {
+    float* const to = sums + (at.sample * s.count + at.slab) * s.channels;
+    store_lanes(to, at.channel, s.channels, false, total);
+    store_lanes(to + s.samples * s.count * s.channels, at.channel, s.channels, false, along);
+  }
+}
+
+// From the sums over each sample, (2, samples, channels), the means over each group of weight g and of weight g xhat:
+// (2, samples, groups). A warp a group.
+__global__ void __launch_bounds__(256)
+    group_gradients_kernel(const float* sums, const float* weight, float* means, NormShape shape) {
+  Index const own = (Index{blockIdx.x} * blockDim.x + threadIdx.x) / warp_size, all = shape.samples * shape.groups;
+  Index const item = own < all ? own : all - 1;
+  Index const sample = quotient(item, shape.groups), wide = quotient(shape.channels, shape.groups);
+  Index const first = (item - sample * shape.groups) * wide;
+  const float* const from = sums + sample * shape.channels;
+  float total = 0.0f, along = 0.0f;
+  for (Index c = first + threadIdx.x % warp_size; c < first + wide; c += warp_size) {
+    float const w = weight == nullptr ? 1.0f : weight[c];
+    total = fmaf(w, from[c], total);
+    along = fmaf(w, from[shape.samples * shape.channels + c], along);
+  }
+  float const count = static_cast<float>(shape.pixels * wide);
+  total = warp_sum(total) / count;
+  along = warp_sum(along) / count;
+  if (own >= all || threadIdx.x % warp_size != 0) return;
+  means[item] = total;
+  means[all + item] = along;
+}
+
+// dx = rstd (weight g - mean(weight g) - xhat mean(weight g xhat)), means over the group.
+template <class T, class F>
+__global__ void __launch_bounds__(256)
+    input_gradient_kernel(const T* dy, const T* x, const float* weight, const float* bias, const float* mean,
+                          const float* rstd, const float* means, T* dx, NormShape shape, Slabs s, bool aligned) {
+  constexpr int lanes = lanes_of<T>;
+  Columns const at = Columns::of_thread<lanes>(s);
+  if (!at.inside) return;
+  ChannelNorm<lanes> const norm(mean, rstd, weight, bias, shape, at);
+  float total[lanes], along[lanes];
+  Index const wide = quotient(shape.channels, shape.groups);
+#pragma unroll
+  for (int k = 0; k < lanes; ++k) {
+    Index const c = at.channel + k < shape.channels ? at.channel + k : shape.channels - 1;
+    Index const group = at.sample * shape.groups + quotient(c, wide);
+    total[k] = means[group];
+    along[k] = means[shape.samples * shape.groups + group];
+  }
+  for (Index p = at.pixel; p < at.end; p += blockDim.y) {
+    Index const row = (at.sample * s.pixels + p) * s.channels;
+    float v[lanes], g[lanes];
+    load_lanes(x + row, at.channel, s.channels, aligned, v);
+    load_lanes(dy + row, at.channel, s.channels, aligned, g);
+#pragma unroll
+    for (int k = 0; k < lanes; ++k) {
+      float const xhat = (v[k] - norm.mean[k]) * norm.rstd[k];
+      float const direct = norm.weight[k] * g[k] * F::derivative(norm(v[k], k));
+      g[k] = norm.rstd[k] * (direct - total[k] - xhat * along[k]);
+    }
+    store_lanes(dx + row, at.channel, s.channels, aligned, g);
+  }
+}
+
+}  // namespace stipple::cuda
