@@ -33,7 +33,8 @@ add_library(stipple::cuda ALIAS stipple_cuda)
 set_target_properties(stipple_cuda PROPERTIES EXPORT_NAME cuda OUTPUT_NAME stipple_cuda CXX_EXTENSIONS OFF
                                               POSITION_INDEPENDENT_CODE ON)
 # The standard is an option of nvcc's own, because early CMake does not know that CUDA has this one. std::array and
-# std::bit_cast are constexpr and used in kernels; fat binaries are compressed.
-target_compile_options(stipple_cuda PRIVATE
-  "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;-Xfatbin=-compress-all;-Xcompiler=-Wall,-Wextra>")
+# std::bit_cast are constexpr and used in kernels; fat binaries are compressed; ptxas names kernels that spill registers.
+set(stipple_nvcc_options -std=c++20 --expt-relaxed-constexpr -Xfatbin=-compress-all -Xcompiler=-Wall,-Wextra
+                         -Xptxas=--warn-on-spills)
+target_compile_options(stipple_cuda PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${stipple_nvcc_options}>")
 target_link_libraries(stipple_cuda PUBLIC stipple PRIVATE CUDA::cudart_static)

@@ -26,9 +26,11 @@ struct Columns {
 
   template <int lanes>
   static __device__ __forceinline__ Columns of_thread(const Slabs& s) {
-    Index const item = quotient(blockIdx.x, s.column_blocks), sample = quotient(item, s.count);
-    Index const slab = item - sample * s.count, first = slab * s.size;
-    Index const channel = ((blockIdx.x - item * s.column_blocks) * blockDim.x + threadIdx.x) * lanes;
+    // A grid has fewer than 2^31 blocks, so 32 bits do.
+    auto const column_blocks = static_cast<unsigned>(s.column_blocks), slabs = static_cast<unsigned>(s.count);
+    unsigned const item = blockIdx.x / column_blocks, sample = item / slabs, slab = item % slabs;
+    Index const first = slab * s.size;
+    Index const channel = (Index{blockIdx.x - item * column_blocks} * blockDim.x + threadIdx.x) * lanes;
     Index const end = first + s.size < s.pixels ? first + s.size : s.pixels;
     return {sample, slab, channel, first + threadIdx.y, end, channel < s.channels};
   }

@@ -87,7 +87,7 @@ inline constexpr int lanes_of = 16 / static_cast<int>(sizeof(T) < sizeof(U) ? si
 template <int lanes, class T>
 __device__ __forceinline__ void load_lanes(const T* from, Index i, Index n, bool aligned, float (&values)[lanes]) {
   constexpr int per_quad = 16 / static_cast<int>(sizeof(T));
-  if (aligned && i + lanes <= n) {
+  if (lanes % per_quad == 0 && aligned && i + lanes <= n) {
 #pragma unroll
     for (int q = 0; q < lanes / per_quad; ++q) {
       Quad const quad = load_quad(from + i + q * per_quad);
@@ -109,7 +109,7 @@ __device__ __forceinline__ void load_lanes(const T* from, Index i, Index n, bool
 template <int lanes, class T>
 __device__ __forceinline__ void store_lanes(T* to, Index i, Index n, bool aligned, const float (&values)[lanes]) {
   constexpr int per_quad = 16 / static_cast<int>(sizeof(T));
-  if (aligned && i + lanes <= n) {
+  if (lanes % per_quad == 0 && aligned && i + lanes <= n) {
 #pragma unroll
     for (int q = 0; q < lanes / per_quad; ++q) {
       Quad quad;

@@ -1,48 +1,18 @@
 #include <stipple/backend/cuda/group_norm.hpp>
 
-#include <algorithm>
-
 #include "group_norm.cuh"
 #include "launch.cuh"
+#include "slabs.cuh"
 #include "sums.cuh"
 
 namespace stipple::cuda {
-
-namespace {
-
-// Slabs of 16 Ki elements: work enough for a block, and small enough to stay in a cache.
-template <class T>
-Slabs slabs_of(const NormShape& shape) {
-  constexpr Index elements = 16 * 1024, lanes = lanes_of<T>;
-  Index const size = std::max<Index>(1, std::min(shape.pixels, elements / shape.channels));
-  Index const packs = (shape.channels + lanes - 1) / lanes;
-  return {shape.samples,
-          shape.pixels,
-          shape.channels,
-          size,
-          (shape.pixels + size - 1) / size,
-          (packs + column_threads - 1) / column_threads};
-}
-
-template <class T>
-LaunchShape column_shape(const Slabs& s) {
-  Index const packs = (s.channels + lanes_of<T> - 1) / lanes_of<T>;
-  auto const columns = static_cast<unsigned>(std::min<Index>(packs, column_threads));
-  unsigned rows = 1;
-  while (2 * rows * columns <= column_threads) rows *= 2;
-  return {dim3(static_cast<unsigned>(s.samples * s.count * s.column_blocks)), dim3(columns, rows)};
-}
-
-LaunchShape warp_shape(Index warps) { return {dim3(static_cast<unsigned>((warps + 7) / 8)), dim3(256)}; }
-
-}  // namespace
 
 template <class T>
 void group_norm(Pointer<const T> x, Pointer<const float> weight, Pointer<const float> bias, Pointer<T> y,
                 Pointer<float> mean, Pointer<float> rstd, Pointer<float> variance, NormShape shape, double eps,
                 Activation activation) {
   if (shape.samples == 0) return;
-  Slabs const s = slabs_of<T>(shape);
+  Slabs const s = slabs_of<T>(shape.samples, shape.pixels, shape.channels);
   bool const whole = shape.channels % lanes_of<T> == 0 && aligned(x.address(), y.address());
   Workspace<float> moments(shape.samples * s.count * 2 * shape.channels);
   launch("group_norm", slab_moments_kernel<T>, column_shape<T>(s), x.address(), moments.data(), s, whole);
@@ -60,7 +30,7 @@ void group_norm_backward(Pointer<const T> dy, Pointer<const T> x, Pointer<const 
                          Pointer<const float> bias, Pointer<const float> mean, Pointer<const float> rstd, Pointer<T> dx,
                          Pointer<float> dweight, Pointer<float> dbias, NormShape shape, Activation activation) {
   Index const channels = shape.channels, samples = shape.samples;
-  Slabs const s = slabs_of<T>(shape);
+  Slabs const s = slabs_of<T>(shape.samples, shape.pixels, shape.channels);
   bool const whole = channels % lanes_of<T> == 0 && aligned(dy.address(), x.address(), dx.address());
   Workspace<float> sums(2 * samples * s.count * channels), of_sample(2 * samples * channels);
   Workspace<float> means(2 * samples * shape.groups);

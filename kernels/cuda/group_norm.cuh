@@ -17,8 +17,6 @@ __global__ void __launch_bounds__(256) slab_moments_kernel(const T* x, float* mo
   Columns const at = Columns::of_thread<lanes>(s);
   const T* const image = x + at.sample * s.pixels * s.channels;
   float mean[lanes] = {}, squares[lanes] = {};
-  Index const first = at.slab * s.size;
-  float const share = 1.0f / static_cast<float>(at.end - first);
   if (at.inside) {
     for (Index p = at.pixel; p < at.end; p += blockDim.y) {
       float v[lanes];
@@ -28,6 +26,7 @@ __global__ void __launch_bounds__(256) slab_moments_kernel(const T* x, float* mo
     }
   }
   sum_over_pixels(mean, scratch);
+  float const share = 1.0f / static_cast<float>(at.end - at.slab * s.size);
 #pragma unroll
   for (int k = 0; k < lanes; ++k) mean[k] *= share;
   if (at.inside) {

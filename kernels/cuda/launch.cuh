@@ -35,6 +35,15 @@ LaunchShape strided_packs(Index n) {
   return strided((n + lanes - 1) / lanes);
 }
 
+/// Rows of n elements are done by a warp each where they are short, by a block of 256 threads each otherwise.
+inline bool by_warps(Index n) { return n <= 2048; }
+inline LaunchShape row_shape(Index rows, Index n) {
+  Index const blocks = by_warps(n) ? (rows + 7) / 8 : rows;
+  return {dim3(static_cast<unsigned>(blocks)), dim3(256)};
+}
+/// A warp for each of `items` items.
+inline LaunchShape warp_shape(Index items) { return row_shape(items, 1); }
+
 #if defined(__CUDACC__)
 /// Throws Error with the name of the operation for what the device says of its launch.
 void check_launch(const char* operation, cudaError_t status);

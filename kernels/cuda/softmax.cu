@@ -5,29 +5,17 @@
 
 namespace stipple::cuda {
 
-namespace {
-
-// A warp takes a row of up to this many elements, a block a longer one.
-constexpr Index warp_row = 2048;
-
-LaunchShape row_shape(Index rows, Index n) {
-  Index const blocks = n <= warp_row ? (rows + 7) / 8 : rows;
-  return {dim3(static_cast<unsigned>(blocks)), dim3(256)};
-}
-
-}  // namespace
-
 template <class T>
 void softmax(Pointer<const T> x, Pointer<T> y, Index rows, Index n) {
   if (rows == 0) return;
-  launch("softmax", n <= warp_row ? softmax_kernel<T, 32> : softmax_kernel<T, 256>, row_shape(rows, n), x.address(),
+  launch("softmax", by_warps(n) ? softmax_kernel<T, 32> : softmax_kernel<T, 256>, row_shape(rows, n), x.address(),
          y.address(), rows, n, n % lanes_of<T> == 0 && aligned(x.address(), y.address()));
 }
 
 template <class T>
 void softmax_backward(Pointer<const T> dy, Pointer<const T> y, Pointer<T> dx, Index rows, Index n) {
   if (rows == 0) return;
-  launch("softmax_backward", n <= warp_row ? softmax_backward_kernel<T, 32> : softmax_backward_kernel<T, 256>,
+  launch("softmax_backward", by_warps(n) ? softmax_backward_kernel<T, 32> : softmax_backward_kernel<T, 256>,
          row_shape(rows, n), dy.address(), y.address(), dx.address(), rows, n,
          n % lanes_of<T> == 0 && aligned(dy.address(), y.address(), dx.address()));
 }

@@ -2,36 +2,18 @@
 
 #include <cmath>
 
-#include "block.cuh"
+#include "rows.cuh"
 
 namespace stipple::cuda {
-
-// Sum and maximum over the `threads` threads, a warp or the block, that share a row.
-template <int threads>
-__device__ __forceinline__ float row_sum(float value, float* scratch) {
-  if constexpr (threads == warp_size)
-    return warp_sum(value);
-  else
-    return block_sum(value, scratch);
-}
-template <int threads>
-__device__ __forceinline__ float row_max(float value, float* scratch) {
-  if constexpr (threads == warp_size)
-    return warp_max(value);
-  else
-    return block_max(value, scratch);
-}
 
 // y = e^(x - largest) / sum of them; `threads` threads a row, which stays in the first-level cache between the passes.
 template <class T, int threads>
 __global__ void __launch_bounds__(256) softmax_kernel(const T* x, T* y, Index rows, Index n, bool aligned) {
   constexpr int lanes = lanes_of<T>;
   STIPPLE_SHARED(float, scratch, 256 / warp_size);
-  constexpr Index rows_of_block = 256 / threads;
-  Index const own = Index{blockIdx.x} * rows_of_block + threadIdx.x / threads;
-  Index const row = own < rows ? own : rows - 1;  // the last row may be done several times, with one result
-  const T* const from = x + row * n;
-  Index const first = threadIdx.x % threads * lanes;
+  Row const row = Row::of_thread<threads>(rows);
+  const T* const from = x + row.index * n;
+  Index const first = row.lane * lanes;
   float most = to_float(from[0]);
   for (Index i = first; i < n; i += threads * lanes) {
     float v[lanes];
@@ -50,13 +32,13 @@ __global__ void __launch_bounds__(256) softmax_kernel(const T* x, T* y, Index ro
       if (i + k < n) total += expf(v[k] - most);
   }
   float const scale = 1.0f / row_sum<threads>(total, scratch);
-  if (own >= rows) return;
+  if (!row.own) return;
   for (Index i = first; i < n; i += threads * lanes) {
     float v[lanes];
     load_lanes(from, i, n, aligned, v);
 #pragma unroll
     for (int k = 0; k < lanes; ++k) v[k] = expf(v[k] - most) * scale;
-    store_lanes(y + row * n, i, n, aligned, v);
+    store_lanes(y + row.index * n, i, n, aligned, v);
   }
 }
 
@@ -66,10 +48,8 @@ __global__ void __launch_bounds__(256)
     softmax_backward_kernel(const T* dy, const T* y, T* dx, Index rows, Index n, bool aligned) {
   constexpr int lanes = lanes_of<T>;
   STIPPLE_SHARED(float, scratch, 256 / warp_size);
-  constexpr Index rows_of_block = 256 / threads;
-  Index const own = Index{blockIdx.x} * rows_of_block + threadIdx.x / threads;
-  Index const at = (own < rows ? own : rows - 1) * n;
-  Index const first = threadIdx.x % threads * lanes;
+  Row const row = Row::of_thread<threads>(rows);
+  Index const at = row.index * n, first = row.lane * lanes;
   float total = 0.0f;
   for (Index i = first; i < n; i += threads * lanes) {
     float g[lanes], v[lanes];
@@ -79,7 +59,7 @@ __global__ void __launch_bounds__(256)
     for (int k = 0; k < lanes; ++k) total = fmaf(g[k], v[k], total);
   }
   total = row_sum<threads>(total, scratch);
-  if (own >= rows) return;
+  if (!row.own) return;
   for (Index i = first; i < n; i += threads * lanes) {
     float g[lanes], v[lanes];
     load_lanes(dy + at, i, n, aligned, g);

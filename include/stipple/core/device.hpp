@@ -33,6 +33,8 @@ class Pointer {
   T* address_ = nullptr;
 };
 
+struct Operations {};
+
 }  // namespace cuda
 
 struct Cpu {
@@ -41,8 +43,9 @@ struct Cpu {
   using pointer = T*;
 };
 
-/// An NVIDIA GPU. Its operations are in the library stipple::cuda.
-struct Cuda {
+/// An NVIDIA GPU. Its operations are in the library stipple::cuda; the base lets them be found by what names the
+/// device.
+struct Cuda : cuda::Operations {
   static constexpr const char* name = "cuda";
   template <class T>
   using pointer = cuda::Pointer<T>;

@@ -32,16 +32,25 @@ template <Real T, Device D>
 Tensor<T, D> concat(const std::vector<Tensor<T, D>>& parts) {
   require(!parts.empty(), "concat: given nothing, wanted at least one tensor");
   Shape const& first = parts.front().shape();
-  std::vector<cpu::ConcatPart<T>> operands;
   Index columns = 0;
   for (auto const& part : parts) {
     require(part.rank() >= 1 && part.rank() == first.rank() && part.shape().with(-1, 0) == first.with(-1, 0),
             "concat: given shapes ", first, " and ", part.shape(), ", wanted the same extents but for the last");
     columns += part.dim(-1);
-    operands.push_back({part.data(), part.dim(-1)});
   }
   Tensor<T, D> y(first.with(-1, columns));
-  cpu::concat<T>(operands, y.data(), first.count(0, first.rank() - 1));
+  Index const rows = first.count(0, first.rank() - 1);
+  if constexpr (std::same_as<D, Cpu>) {
+    std::vector<cpu::ConcatPart<T>> operands;
+    for (auto const& part : parts) operands.push_back({part.data(), part.dim(-1)});
+    cpu::concat<T>(operands, y.data(), rows);
+  } else {
+    Index at = 0;
+    for (auto const& part : parts) {
+      put_columns(part.data(), y.data(), rows, columns, at, part.dim(-1));
+      at += part.dim(-1);
+    }
+  }
   return y;
 }
 
@@ -50,7 +59,8 @@ Tensor<T, D> slice_last(const Tensor<T, D>& x, Index begin, Index count) {
   require(x.rank() >= 1 && begin >= 0 && count >= 0 && begin <= x.dim(-1) && count <= x.dim(-1) - begin,
           "slice_last: given ", count, " columns from ", begin, " on of a tensor of shape ", x.shape());
   Tensor<T, D> y(x.shape().with(-1, count));
-  cpu::cut_columns(x.data(), y.data(), x.shape().count(0, x.rank() - 1), x.dim(-1), begin, count);
+  using cpu::cut_columns;
+  cut_columns(x.data(), y.data(), x.shape().count(0, x.rank() - 1), x.dim(-1), begin, count);
   return y;
 }
 

@@ -6,7 +6,8 @@
 
 namespace stipple::ops {
 
-/// Throws an Error in the name of operation `name` unless all ids lie in [0, count).
+/// Throws an Error in the name of operation `name` unless all ids lie in [0, count). Ids on a GPU are not looked at,
+/// because that would wait for it: there a wrong id makes NaN.
 template <Device D>
 void check_ids(const char* name, const Tensor<std::int32_t, D>& ids, Index count);
 
@@ -34,9 +35,11 @@ namespace stipple::ops {
 template <Device D>
 void check_ids(const char* name, const Tensor<std::int32_t, D>& ids, Index count) {
   require(ids.defined(), name, ": given no ids");
-  for (Index i = 0; i < ids.size(); ++i)
-    require(ids.data()[i] >= 0 && ids.data()[i] < count, name, ": given id ", ids.data()[i], " at position ", i,
-            ", wanted 0 to ", count - 1);
+  if constexpr (std::same_as<D, Cpu>) {
+    for (Index i = 0; i < ids.size(); ++i)
+      require(ids.data()[i] >= 0 && ids.data()[i] < count, name, ": given id ", ids.data()[i], " at position ", i,
+              ", wanted 0 to ", count - 1);
+  }
 }
 
 template <Real T, Device D>
@@ -46,7 +49,10 @@ Tensor<T, D> embedding(const Tensor<T, D>& table, const Tensor<std::int32_t, D>&
   Shape shape = ids.shape();
   shape.append(table.dim(1));
   Tensor<T, D> y(shape);
-  cpu::embedding(table.data(), ids.data(), y.data(), ids.size(), table.dim(1));
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::embedding(table.data(), ids.data(), y.data(), ids.size(), table.dim(1));
+  else
+    embedding<T>(table.data(), ids.data(), y.data(), ids.size(), table.dim(0), table.dim(1));
   return y;
 }
 
@@ -59,7 +65,8 @@ Tensor<accumulate_t<T>, D> embedding_backward(const Tensor<T, D>& dy, const Tens
   wanted.append(dy.dim(-1));
   require(dy.shape() == wanted, "embedding_backward: given a gradient of shape ", dy.shape(), ", wanted ", wanted);
   Tensor<accumulate_t<T>, D> gradient({entries, dy.dim(-1)});
-  cpu::embedding_backward(dy.data(), ids.data(), gradient.data(), ids.size(), entries, dy.dim(-1));
+  using cpu::embedding_backward;
+  embedding_backward<T>(dy.data(), ids.data(), gradient.data(), ids.size(), entries, dy.dim(-1));
   return gradient;
 }
 
@@ -69,9 +76,15 @@ Tensor<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes) {
   check_ids("one_hot", ids, classes);
   Shape shape = ids.shape();
   shape.append(classes);
-  auto y = Tensor<T, D>::zeros(shape);
-  for (Index i = 0; i < ids.size(); ++i) y.data()[i * classes + ids.data()[i]] = T(1);
-  return y;
+  if constexpr (std::same_as<D, Cpu>) {
+    auto y = Tensor<T, D>::zeros(shape);
+    for (Index i = 0; i < ids.size(); ++i) y.data()[i * classes + ids.data()[i]] = T(1);
+    return y;
+  } else {
+    Tensor<T, D> y(shape);
+    one_hot(ids.data(), y.data(), ids.size(), classes);
+    return y;
+  }
 }
 
 STIPPLE_INSTANTIATE(template void check_ids<Cpu>(const char*, const Tensor<std::int32_t, Cpu>&, Index);)

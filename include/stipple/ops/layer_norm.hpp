@@ -75,8 +75,9 @@ LayerNormResult<T, D> layer_norm(const Tensor<T, D>& x, const Tensor<accumulate_
   require(eps >= 0, "layer_norm: given eps ", eps, ", wanted zero or more");
   LayerNormResult<T, D> out{Tensor<T, D>(x.shape()), Tensor<accumulate_t<T>, D>(rows),
                             Tensor<accumulate_t<T>, D>(rows)};
-  cpu::layer_norm(x.data(), weight.data(), bias.data(), out.y.data(), out.mean.data(), out.rstd.data(), rows.size(),
-                  x.dim(-1), eps);
+  using cpu::layer_norm;
+  layer_norm<T>(x.data(), weight.data(), bias.data(), out.y.data(), out.mean.data(), out.rstd.data(), rows.size(),
+                x.dim(-1), eps);
   return out;
 }
 
@@ -95,8 +96,9 @@ LayerNormGradients<T, D> layer_norm_backward(const Tensor<T, D>& dy, const Tenso
   g.x = Tensor<T, D>(x.shape());
   if (weight.defined()) g.weight = Tensor<accumulate_t<T>, D>(weight.shape());
   if (bias.defined()) g.bias = Tensor<accumulate_t<T>, D>(bias.shape());
-  cpu::layer_norm_backward(dy.data(), x.data(), weight.data(), mean.data(), rstd.data(), g.x.data(), g.weight.data(),
-                           g.bias.data(), rows.size(), x.dim(-1));
+  using cpu::layer_norm_backward;
+  layer_norm_backward<T>(dy.data(), x.data(), weight.data(), mean.data(), rstd.data(), g.x.data(), g.weight.data(),
+                         g.bias.data(), rows.size(), x.dim(-1));
   return g;
 }
 

@@ -2,9 +2,10 @@
 // torch.nn.functional. Results are in the accumulation type.
 #pragma once
 
-#include <stipple/backend/cpu/loss_kind.hpp>
+#include <stipple/backend/loss_kind.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/embedding.hpp>
+#include <stipple/ops/reduce.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple {
@@ -18,7 +19,7 @@ struct CrossEntropySpec {
 
 namespace ops {
 
-using cpu::LossKind;
+using stipple::LossKind;
 
 /// An elementwise loss: its kind, its parameter (delta or beta) and how it is reduced.
 struct LossSpec {
@@ -108,11 +109,19 @@ requires detail::TargetFor<T, U> Tensor<accumulate_t<T>, D> loss(const char* nam
   auto const parameter = static_cast<accumulate_t<T>>(spec.parameter);
   if (spec.reduction == Reduction::none) {
     Tensor<accumulate_t<T>, D> values(x.shape());
-    cpu::loss_values(spec.kind, parameter, x.data(), y.data(), values.data(), x.size());
+    using cpu::loss_values;
+    loss_values<T, U>(spec.kind, parameter, x.data(), y.data(), values.data(), x.size());
     return values;
   }
-  double const total = static_cast<double>(cpu::loss_sum(spec.kind, parameter, x.data(), y.data(), x.size()));
-  return detail::loss_result<accumulate_t<T>>(total, spec.reduction, x.size());
+  if constexpr (std::same_as<D, Cpu>) {
+    double const total = static_cast<double>(cpu::loss_sum(spec.kind, parameter, x.data(), y.data(), x.size()));
+    return detail::loss_result<accumulate_t<T>>(total, spec.reduction, x.size());
+  } else {  // the total stays on the device
+    Tensor<accumulate_t<T>, D> total(Shape{});
+    loss_sum<T, U>(spec.kind, parameter, x.data(), y.data(), detail::loss_weight(spec.reduction, x.size()),
+                   total.data(), x.size());
+    return total;
+  }
 }
 
 template <Real O, Real T, Real U, Device D>
@@ -122,10 +131,11 @@ requires detail::TargetFor<T, U> Tensor<O, D> loss_backward(const char* name, co
   detail::check_loss(name, x.shape(), y.shape(), x.defined() && y.defined(), spec);
   detail::check_loss_gradient(name, dy.shape(), spec.reduction, x.shape());
   Tensor<O, D> dx(x.shape());
-  cpu::loss_backward(spec.kind, static_cast<accumulate_t<T>>(spec.parameter), x.data(), y.data(), dy.data(),
-                     spec.reduction != Reduction::none,
-                     static_cast<accumulate_t<T>>(sign * detail::loss_weight(spec.reduction, x.size())), dx.data(),
-                     x.size());
+  using cpu::loss_backward;
+  loss_backward<T, U, O>(spec.kind, static_cast<accumulate_t<T>>(spec.parameter), x.data(), y.data(), dy.data(),
+                         spec.reduction != Reduction::none,
+                         static_cast<accumulate_t<T>>(sign * detail::loss_weight(spec.reduction, x.size())), dx.data(),
+                         x.size());
   return dx;
 }
 
@@ -142,12 +152,17 @@ CrossEntropy<T, D> cross_entropy(const Tensor<T, D>& logits, const Tensor<std::i
   require(spec.reduction != Reduction::mean || rows >= 1, "cross_entropy: given no rows to take the mean of");
   check_ids("cross_entropy", labels, logits.dim(1));
   Tensor<A, D> losses({rows}), normalisers({rows});
-  cpu::cross_entropy(logits.data(), labels.data(), static_cast<A>(spec.label_smoothing), losses.data(),
-                     normalisers.data(), rows, logits.dim(1));
+  using cpu::cross_entropy;
+  cross_entropy<T>(logits.data(), labels.data(), static_cast<A>(spec.label_smoothing), losses.data(),
+                   normalisers.data(), rows, logits.dim(1));
   if (spec.reduction == Reduction::none) return {losses, normalisers};
-  double total = 0;
-  for (A const value : losses.span()) total += static_cast<double>(value);
-  return {detail::loss_result<A>(total, spec.reduction, rows), normalisers};
+  if constexpr (std::same_as<D, Cpu>) {
+    double total = 0;
+    for (A const value : losses.span()) total += static_cast<double>(value);
+    return {detail::loss_result<A>(total, spec.reduction, rows), normalisers};
+  } else {
+    return {affine(sum(losses), detail::loss_weight(spec.reduction, rows)), normalisers};
+  }
 }
 
 template <Real T, Device D>
@@ -161,10 +176,11 @@ Tensor<T, D> cross_entropy_backward(const Tensor<accumulate_t<T>, D>& dy, const 
   detail::check_loss_gradient("cross_entropy_backward", dy.shape(), spec.reduction, labels.shape());
   check_ids("cross_entropy_backward", labels, logits.dim(1));
   Tensor<T, D> dx(logits.shape());
-  cpu::cross_entropy_backward(logits.data(), labels.data(), static_cast<A>(spec.label_smoothing), normalisers.data(),
-                              dy.data(), spec.reduction != Reduction::none,
-                              static_cast<A>(detail::loss_weight(spec.reduction, logits.dim(0))), dx.data(),
-                              logits.dim(0), logits.dim(1));
+  using cpu::cross_entropy_backward;
+  cross_entropy_backward<T>(logits.data(), labels.data(), static_cast<A>(spec.label_smoothing), normalisers.data(),
+                            dy.data(), spec.reduction != Reduction::none,
+                            static_cast<A>(detail::loss_weight(spec.reduction, logits.dim(0))), dx.data(),
+                            logits.dim(0), logits.dim(1));
   return dx;
 }
 

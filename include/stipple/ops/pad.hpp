@@ -32,18 +32,19 @@ Tensor<T, D> pad(const Tensor<T, D>& x, PadSpec spec, double value) {
   constexpr Index limit = Index{1} << 32;
   for (Index edge : {spec.top, spec.bottom, spec.left, spec.right})
     require(edge > -limit && edge < limit, "pad: given ", edge, " pixels at an edge, wanted fewer");
-  cpu::PadPlan const plan{x.dim(0),
-                          x.dim(1),
-                          x.dim(2),
-                          x.dim(3),
-                          spec.top,
-                          spec.left,
-                          spec.top + x.dim(1) + spec.bottom,
-                          spec.left + x.dim(2) + spec.right};
+  PadPlan const plan{x.dim(0),
+                     x.dim(1),
+                     x.dim(2),
+                     x.dim(3),
+                     spec.top,
+                     spec.left,
+                     spec.top + x.dim(1) + spec.bottom,
+                     spec.left + x.dim(2) + spec.right};
   require(plan.out_height >= 1 && plan.out_width >= 1, "pad: given ", x.dim(1), " x ", x.dim(2), " pixels to make ",
           plan.out_height, " x ", plan.out_width, ", wanted at least 1 x 1");
   Tensor<T, D> y({plan.n, plan.out_height, plan.out_width, plan.channels});
-  cpu::pad(x.data(), y.data(), plan, T(value));
+  using cpu::pad;
+  pad(x.data(), y.data(), plan, T(value));
   return y;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <stipple/backend/resize_plan.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -69,6 +70,11 @@ cpu::Taps resize_taps(Index in, Index out, ResizeSpec spec) {
   return taps;
 }
 
+inline ResizePlan resize_plan(const Shape& images, Size2d from, Size2d to, ResizeSpec spec) {
+  return {images[0],         from.height, from.width, images[3], to.height, to.width, spec.mode == ResizeMode::bilinear,
+          spec.align_corners};
+}
+
 inline void check_resize(Size2d from, Size2d to, ResizeSpec spec) {
   require(to.height >= 1 && to.width >= 1 && from.height >= 1 && from.width >= 1, "resize: given ", from.height, " x ",
           from.width, " pixels to make ", to.height, " x ", to.width, ", wanted at least 1 x 1");
@@ -85,9 +91,12 @@ Tensor<T, D> resize(const Tensor<T, D>& x, Size2d size, ResizeSpec spec) {
   require(x.rank() == 4, "resize: given shape ", x.shape(), ", wanted (N, H, W, C)");
   detail::check_resize({x.dim(1), x.dim(2)}, size, spec);
   Tensor<T, D> y({x.dim(0), size.height, size.width, x.dim(3)});
-  cpu::resample(x.data(), y.data(), x.dim(0), x.dim(1), x.dim(2), x.dim(3),
-                detail::resize_taps<T>(x.dim(1), size.height, spec),
-                detail::resize_taps<T>(x.dim(2), size.width, spec));
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::resample(x.data(), y.data(), x.dim(0), x.dim(1), x.dim(2), x.dim(3),
+                  detail::resize_taps<T>(x.dim(1), size.height, spec),
+                  detail::resize_taps<T>(x.dim(2), size.width, spec));
+  else
+    resize(x.data(), y.data(), detail::resize_plan(y.shape(), {x.dim(1), x.dim(2)}, size, spec));
   return y;
 }
 
@@ -96,9 +105,12 @@ Tensor<T, D> resize_backward(const Tensor<T, D>& dy, Size2d size, ResizeSpec spe
   require(dy.rank() == 4, "resize_backward: given shape ", dy.shape(), ", wanted (N, H, W, C)");
   detail::check_resize(size, {dy.dim(1), dy.dim(2)}, spec);
   Tensor<T, D> dx({dy.dim(0), size.height, size.width, dy.dim(3)});
-  cpu::resample(dy.data(), dx.data(), dy.dim(0), dy.dim(1), dy.dim(2), dy.dim(3),
-                cpu::transpose(detail::resize_taps<T>(size.height, dy.dim(1), spec), size.height),
-                cpu::transpose(detail::resize_taps<T>(size.width, dy.dim(2), spec), size.width));
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::resample(dy.data(), dx.data(), dy.dim(0), dy.dim(1), dy.dim(2), dy.dim(3),
+                  cpu::transpose(detail::resize_taps<T>(size.height, dy.dim(1), spec), size.height),
+                  cpu::transpose(detail::resize_taps<T>(size.width, dy.dim(2), spec), size.width));
+  else
+    resize_backward(dy.data(), dx.data(), detail::resize_plan(dy.shape(), size, {dy.dim(1), dy.dim(2)}, spec));
   return dx;
 }
 

@@ -66,11 +66,11 @@ double adam_step(ModelState<T, D>& model, const char* name, const Config& config
   check_setting(name, "epsilon", config.epsilon);
   check_setting(name, "weight_decay", config.weight_decay);
   return optimizer_step(model, config.amsgrad ? "adam_amsgrad" : "adam", config.amsgrad ? 3 : 2, options,
-                        [&]<class C>(const cpu::OptimizerArrays<C>& arrays, Index n, auto const& state,
+                        [&]<class C>(const OptimizerArrays<C, D>& arrays, Index n, auto const& state,
                                      double gradient_scale, double average_rate) {
                           double const rate = config.learning_rate * options.learning_rate_factor;
                           auto const t = static_cast<double>(state.steps);
-                          cpu::AdamUpdate<C> update;
+                          AdamUpdate<C> update;
                           update.gradient_scale = static_cast<C>(gradient_scale);
                           update.l2 = static_cast<C>(l2);
                           update.keep = static_cast<C>(1 - rate * shrink);
@@ -81,7 +81,8 @@ double adam_step(ModelState<T, D>& model, const char* name, const Config& config
                           update.epsilon = static_cast<C>(config.epsilon);
                           update.step_size = static_cast<C>(rate / (1 - std::pow(config.beta1, t)));
                           update.average_rate = static_cast<C>(average_rate);
-                          cpu::adam_update(update, arrays, n);
+                          using cpu::adam_update;
+                          adam_update(update, arrays, n);
                         });
 }
 

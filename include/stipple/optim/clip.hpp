@@ -33,7 +33,8 @@ namespace stipple {
 template <Real T, Device D>
 double gradient_norm(ModelState<T, D>& model) {
   auto const& gradients = model.gradients();
-  double const norm = std::sqrt(cpu::sum_of_squares(gradients.data(), gradients.size()));
+  using cpu::sum_of_squares;
+  double const norm = std::sqrt(sum_of_squares(gradients.data(), gradients.size()));
   if (!std::isfinite(norm)) {
     auto const name = model.first_non_finite(gradients);
     fail("gradient_norm: the gradient of ", name.empty() ? "the whole model" : "'" + name + "'",
@@ -61,7 +62,8 @@ double clip_grad_norm(ModelState<T, D>& model, double max_norm) {
   double const norm = gradient_norm(model);
   double const factor = detail::clip_factor(norm, max_norm);
   auto& gradients = model.gradients();
-  if (factor < 1) cpu::scale_in_place(gradients.data(), static_cast<C>(factor), gradients.size());
+  using cpu::scale_in_place;
+  if (factor < 1) scale_in_place(gradients.data(), static_cast<C>(factor), gradients.size());
   return norm;
 }
 

@@ -38,16 +38,17 @@ double Sgd::step(ModelState<T, D>& model, const StepOptions& options) const {
   require(!config.nesterov || config.momentum > 0, "sgd: given nesterov without momentum");
   bool const keeps = config.momentum > 0;
   return detail::optimizer_step(model, keeps ? "sgd_momentum" : "sgd", keeps ? 1 : 0, options,
-                                [&]<class C>(const cpu::OptimizerArrays<C>& arrays, Index n, auto const&,
+                                [&]<class C>(const OptimizerArrays<C, D>& arrays, Index n, auto const&,
                                              double gradient_scale, double average_rate) {
-                                  cpu::SgdUpdate<C> update;
+                                  SgdUpdate<C> update;
                                   update.gradient_scale = static_cast<C>(gradient_scale);
                                   update.l2 = static_cast<C>(config.weight_decay);
                                   update.momentum = static_cast<C>(config.momentum);
                                   update.learning_rate = static_cast<C>(rate);
                                   update.nesterov = config.nesterov;
                                   update.average_rate = static_cast<C>(average_rate);
-                                  cpu::sgd_update(update, arrays, n);
+                                  using cpu::sgd_update;
+                                  sgd_update(update, arrays, n);
                                 });
 }
 

@@ -35,7 +35,7 @@ double optimizer_step(ModelState<T, D>& model, const std::string& kind, std::siz
   double const norm = clips ? gradient_norm(model) : 0;
   double const gradient_scale = clips ? clip_factor(norm, options.max_norm) : 1;
 
-  cpu::OptimizerArrays<accumulate_t<T>> arrays;
+  OptimizerArrays<accumulate_t<T>, D> arrays;
   auto& state = model.optimizer_state(kind, moments);
   for (std::size_t i = 0; i < moments; ++i) arrays.moments[i] = state.moments[i].data();
   arrays.weights = model.weights().data();

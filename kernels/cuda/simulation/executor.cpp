@@ -31,9 +31,21 @@ struct Thread {
   std::unique_ptr<Fiber> fiber;
 };
 
+// Orders memory for ThreadSanitizer: what threads did before they arrived comes before what they do after they have
+// departed, and before nothing else.
+struct Meeting {
+  char arrived = 0, departed = 0;
+  void arrive() { release(&arrived); }
+  void let_depart() {
+    acquire(&arrived);
+    release(&departed);
+  }
+  void depart() { acquire(&departed); }
+};
+
 struct Warp {
   alignas(16) unsigned char slot[32][exchange_bytes];
-  char token = 0;
+  Meeting meeting;
 };
 
 struct Executor {
@@ -47,7 +59,7 @@ struct Executor {
   int votes = 0, vote_result = 0;
   std::exception_ptr error;
   std::uint64_t random = 0;
-  char token = 0;
+  Meeting beginning, barrier, end;
 };
 
 Executor& executor() {
@@ -85,13 +97,13 @@ std::vector<std::size_t> order_of(std::size_t n) {
 void thread_body(void* argument) {
   auto& thread = *static_cast<Thread*>(argument);
   Executor& e = executor();
-  acquire(&e.token);
+  e.beginning.depart();
   try {
     e.launch->kernel();
   } catch (...) {
     e.error = std::current_exception();
   }
-  release(&e.token);
+  e.end.arrive();
   Quiet const quiet;
   thread.wait = Wait::done;
 }
@@ -175,6 +187,7 @@ bool release_warps() {
       }
       if (!complete) continue;
       released = true;
+      e.warps[first / 32].meeting.let_depart();
       unsigned const mask = thread.mask;
       for (std::size_t k = 0; k < 32; ++k)
         if (mask >> k & 1u) e.threads[first + k].wait = Wait::nothing;
@@ -202,6 +215,7 @@ void release_block() {
   }
   e.vote_result = e.votes;
   e.votes = 0;
+  e.barrier.let_depart();
   for (std::size_t i = 0; i < e.live; ++i) e.threads[i].wait = Wait::nothing;
 }
 
@@ -209,7 +223,7 @@ void run_block() {
   Executor& e = executor();
   for (std::size_t i = 0; i < e.live; ++i) e.threads[i].wait = Wait::nothing;
   if (e.launch->shared_bytes > 0) e.shared.emplace_back(nullptr, e.launch->shared_bytes);
-  release(&e.token);
+  e.beginning.let_depart();
   auto order = order_of(e.live);
   for (std::size_t done = 0; done < e.live;) {
     arrange(order);
@@ -226,7 +240,7 @@ void run_block() {
     }
     if (!release_warps() && !ran) release_block();
   }
-  acquire(&e.token);
+  e.end.let_depart();
   for (SharedArray const& array : e.shared)
     require(array.intact(), place(), "wrote outside of a shared array of ", array.bytes(), " bytes");
   e.shared.clear();
@@ -235,6 +249,9 @@ void run_block() {
 // What a launch leaves behind when it fails: threads in the middle of their kernel.
 void clean_up() {
   Executor& e = executor();
+  e.barrier.let_depart();
+  e.end.let_depart();
+  for (Warp& warp : e.warps) warp.meeting.let_depart();
   for (Thread& thread : e.threads) thread.fiber->restart();
   e.shared.clear();
   e.error = nullptr;
@@ -287,6 +304,7 @@ void run(const Launch& launch) {
 }
 
 bool catches_faults() { return Fiber::can_abandon; }
+bool reports_races() { return STIPPLE_FIBER_TSAN != 0; }
 
 void fail_in_kernel(const std::string& text) { fail(place(), text); }
 
@@ -317,13 +335,13 @@ void* dynamic_shared() {
 
 void block_barrier() {
   Executor& e = executor();
-  release(&e.token);
+  e.barrier.arrive();
   {
     Quiet const quiet;
     e.current->wait = Wait::block;
   }
   give_way();
-  acquire(&e.token);
+  e.barrier.depart();
 }
 
 int block_count(bool predicate) {
@@ -341,7 +359,7 @@ void warp_barrier(unsigned mask, const char* operation) {
   Thread& self = *e.current;
   if ((mask >> lane() & 1u) == 0) fail_at_lane(operation, mask, lane());
   Warp& warp = e.warps[self.linear / 32];
-  release(&warp.token);
+  warp.meeting.arrive();
   {
     Quiet const quiet;
     self.mask = mask;
@@ -349,7 +367,7 @@ void warp_barrier(unsigned mask, const char* operation) {
     self.wait = Wait::warp;
   }
   give_way();
-  acquire(&warp.token);
+  warp.meeting.depart();
 }
 
 void* exchange_slot(unsigned from) { return executor().warps[executor().current->linear / 32].slot[from]; }

@@ -44,6 +44,8 @@ void run(const Launch& launch);
 
 /// True if an access outside of every allocation becomes an Error; under the sanitizers it ends the process.
 bool catches_faults();
+/// True if a missing barrier is reported by ThreadSanitizer, which lets the process fail.
+bool reports_races();
 /// Reports an error of the thread that runs: its operation, block and thread precede the text.
 [[noreturn]] void fail_in_kernel(const std::string& text);
 /// Fails unless the thread that runs may access `bytes` bytes at `address`, which must be a multiple of `bytes`.

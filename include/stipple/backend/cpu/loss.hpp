@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include <stipple/backend/cpu/arithmetic.hpp>
-#include <stipple/backend/cpu/loss_kind.hpp>
+#include <stipple/backend/loss_kind.hpp>
 
 namespace stipple::cpu {
 
@@ -100,16 +100,15 @@ void cross_entropy_backward(const T* x, const std::int32_t* labels, compute_t<T>
 
 #endif
 
-#define STIPPLE_GRADIENT(T, U, O)                                                                                      \
-  STIPPLE_EXTERN template void stipple::cpu::loss_backward<T, U, O>(                                                   \
-      stipple::cpu::LossKind, stipple::cpu::compute_t<T>, const T*, const U*, const stipple::cpu::compute_t<T>*, bool, \
+#define STIPPLE_GRADIENT(T, U, O)                                                                                 \
+  STIPPLE_EXTERN template void stipple::cpu::loss_backward<T, U, O>(                                              \
+      stipple::LossKind, stipple::cpu::compute_t<T>, const T*, const U*, const stipple::cpu::compute_t<T>*, bool, \
       stipple::cpu::compute_t<T>, O*, stipple::Index);
-#define STIPPLE_INSTANCES(T, U)                                                                                    \
-  STIPPLE_EXTERN template stipple::cpu::compute_t<T> stipple::cpu::loss_sum<T, U>(                                 \
-      stipple::cpu::LossKind, stipple::cpu::compute_t<T>, const T*, const U*, stipple::Index);                     \
-  STIPPLE_EXTERN template void stipple::cpu::loss_values<T, U>(stipple::cpu::LossKind, stipple::cpu::compute_t<T>, \
-                                                               const T*, const U*, stipple::cpu::compute_t<T>*,    \
-                                                               stipple::Index);
+#define STIPPLE_INSTANCES(T, U)                                                           \
+  STIPPLE_EXTERN template stipple::cpu::compute_t<T> stipple::cpu::loss_sum<T, U>(        \
+      stipple::LossKind, stipple::cpu::compute_t<T>, const T*, const U*, stipple::Index); \
+  STIPPLE_EXTERN template void stipple::cpu::loss_values<T, U>(                           \
+      stipple::LossKind, stipple::cpu::compute_t<T>, const T*, const U*, stipple::cpu::compute_t<T>*, stipple::Index);
 #define STIPPLE_CROSS_ENTROPY(T)                                                                    \
   STIPPLE_EXTERN template void stipple::cpu::cross_entropy<T>(                                      \
       const T*, const std::int32_t*, stipple::cpu::compute_t<T>, stipple::cpu::compute_t<T>*,       \

@@ -1,41 +1,13 @@
 // CPU kernels of the optimisers: updates of a whole parameter arena in one pass, and the norm of a gradient.
 #pragma once
 
-#include <array>
 #include <vector>
 
 #include <stipple/backend/cpu/compiled.hpp>
 #include <stipple/backend/cpu/simd.hpp>
+#include <stipple/backend/optimizer_update.hpp>
 
 namespace stipple::cpu {
-
-/// The arenas of one model, all of one length, which is a multiple of 32 elements. C is float or double.
-template <class C>
-struct OptimizerArrays {
-  C* weights = nullptr;
-  const C* gradients = nullptr;
-  std::array<C*, 3> moments{};  ///< those that the update does not keep are null
-  C* average = nullptr;         ///< moving average of the weights, or null
-  bf16* working = nullptr;      ///< weights rounded to bf16, or null
-};
-
-/// With g = gradient_scale * gradient + l2 w, m <- m + rate1 (g - m) and v <- beta2 v + rate2 g^2:
-/// w <- keep w - step_size m / (root_scale sqrt(v) + epsilon). A third moment keeps the largest v, which then replaces
-/// v in the root.
-template <class C>
-struct AdamUpdate {
-  C gradient_scale = 1, l2 = 0, keep = 1, rate1 = 0, beta2 = 0, rate2 = 0, root_scale = 1, epsilon = 0, step_size = 0;
-  C average_rate = 0;  ///< average += average_rate (w - average)
-};
-
-/// With g = gradient_scale * gradient + l2 w and m <- momentum m + g: w <- w - learning_rate m, or
-/// w - learning_rate (g + momentum m) with `nesterov`. Without moments: w - learning_rate g.
-template <class C>
-struct SgdUpdate {
-  C gradient_scale = 1, l2 = 0, momentum = 0, learning_rate = 0;
-  bool nesterov = false;
-  C average_rate = 0;
-};
 
 template <class C>
 void adam_update(const AdamUpdate<C>& update, const OptimizerArrays<C>& arrays, Index n);
@@ -101,12 +73,12 @@ void scale_in_place(C* x, C factor, Index n) {
 #endif
 
 #if STIPPLE_INSTANTIATE_KERNELS
-#define STIPPLE_INSTANCES(C)                                                                                          \
-  STIPPLE_EXTERN template void stipple::cpu::adam_update<C>(const stipple::cpu::AdamUpdate<C>&,                       \
-                                                            const stipple::cpu::OptimizerArrays<C>&, stipple::Index); \
-  STIPPLE_EXTERN template void stipple::cpu::sgd_update<C>(const stipple::cpu::SgdUpdate<C>&,                         \
-                                                           const stipple::cpu::OptimizerArrays<C>&, stipple::Index);  \
-  STIPPLE_EXTERN template double stipple::cpu::sum_of_squares<C>(const C*, stipple::Index);                           \
+#define STIPPLE_INSTANCES(C)                                                                                     \
+  STIPPLE_EXTERN template void stipple::cpu::adam_update<C>(const stipple::AdamUpdate<C>&,                       \
+                                                            const stipple::OptimizerArrays<C>&, stipple::Index); \
+  STIPPLE_EXTERN template void stipple::cpu::sgd_update<C>(const stipple::SgdUpdate<C>&,                         \
+                                                           const stipple::OptimizerArrays<C>&, stipple::Index);  \
+  STIPPLE_EXTERN template double stipple::cpu::sum_of_squares<C>(const C*, stipple::Index);                      \
   STIPPLE_EXTERN template void stipple::cpu::scale_in_place<C>(C*, C, stipple::Index);
 STIPPLE_INSTANCES(float)
 STIPPLE_INSTANCES(double)

@@ -5,16 +5,11 @@
 #include <cstring>
 
 #include <stipple/backend/cpu/compiled.hpp>
+#include <stipple/backend/pad_plan.hpp>
 #include <stipple/core/context.hpp>
 #include <stipple/core/dtype.hpp>
 
 namespace stipple::cpu {
-
-/// n images of height x width x channels; `top` and `left` as in PadSpec, the outputs' extents include all edges.
-struct PadPlan {
-  Index n = 0, height = 0, width = 0, channels = 0;
-  Index top = 0, left = 0, out_height = 0, out_width = 0;
-};
 
 template <class T>
 void pad(const T* x, T* y, const PadPlan& plan, T value);
@@ -54,7 +49,7 @@ void pad(const T* x, T* y, const PadPlan& p, T value) {
 #endif
 
 #define STIPPLE_INSTANCES(T) \
-  STIPPLE_EXTERN template void stipple::cpu::pad<T>(const T*, T*, const stipple::cpu::PadPlan&, T);
+  STIPPLE_EXTERN template void stipple::cpu::pad<T>(const T*, T*, const stipple::PadPlan&, T);
 #if STIPPLE_INSTANTIATE_KERNELS
 STIPPLE_INSTANCES(float)
 STIPPLE_INSTANCES(stipple::bf16)

@@ -1,7 +1,7 @@
 // The elementwise losses, by name.
 #pragma once
 
-namespace stipple::cpu {
+namespace stipple {
 
 /// f(d) of the difference d = prediction - target, with a parameter p.
 enum class LossKind {
@@ -11,4 +11,4 @@ enum class LossKind {
   smooth_l1,  ///< d^2 / 2p up to |d| = p, |d| - p / 2 beyond; |d| for p = 0
 };
 
-}  // namespace stipple::cpu
+}  // namespace stipple

@@ -1,0 +1,18 @@
+// The optimisers on a GPU: updates of a whole parameter arena in one pass, and the norm of a gradient.
+#pragma once
+
+#include <stipple/backend/optimizer_update.hpp>
+#include <stipple/core/shape.hpp>
+
+namespace stipple::cuda {
+
+/// For float.
+template <class C>
+void adam_update(const AdamUpdate<C>& update, const OptimizerArrays<C, Cuda>& arrays, Index n);
+template <class C>
+void sgd_update(const SgdUpdate<C>& update, const OptimizerArrays<C, Cuda>& arrays, Index n);
+/// Infinite or NaN if an element is; never otherwise. Waits for the device.
+double sum_of_squares(Pointer<const float> x, Index n);
+void scale_in_place(Pointer<float> x, float factor, Index n);
+
+}  // namespace stipple::cuda
