@@ -1,47 +1,51 @@
-#include <benchmark/benchmark.h>
-
-#include <stipple/ops/arithmetic.hpp>
 #include <stipple/ops/batch_norm.hpp>
-#include <stipple/tensor/rng.hpp>
+
+#include "bench.hpp"
 
 using namespace stipple;
+using namespace stipple::bench;
 
 namespace {
 
-/// A batch of 128 feature maps of 28 x 28 x 56. With its own statistics it is read twice.
+template <class T>
+struct Operands {
+  Tensor<T, Dev> x, dy;
+  Tensor<float, Dev> ones = constant<float>({56}, 1), zeros = constant<float>({56}, 0);
+
+  explicit Operands(const benchmark::State& state)
+      : x(normal<T>(activations(state))), dy(normal<T>(activations(state), 2)) {}
+};
+
+/// With its own statistics x is read twice.
 template <class T>
 void batch_norm(benchmark::State& state) {
-  auto const x = ops::cast<T>(Rng(1).normal({128, 28, 28, 56}));
-  Tensor<float> const w({56}, 1.0f), b({56}, 0.0f);
-  for (auto _ : state) benchmark::DoNotOptimize(ops::batch_norm(x, w, b).y.data());
-  state.SetBytesProcessed(state.iterations() * x.size() * static_cast<Index>(3 * sizeof(T)));
+  Operands<T> const o(state);
+  measure(state, [&] { return ops::batch_norm(o.x, o.ones, o.zeros); });
+  count_elements<T>(state, 3 * o.x.size());
 }
 
 template <class T>
 void batch_norm_evaluate(benchmark::State& state) {
-  auto const x = ops::cast<T>(Rng(1).normal({128, 28, 28, 56}));
-  Tensor<float> const w({56}, 1.0f), b({56}, 0.0f);
-  for (auto _ : state) benchmark::DoNotOptimize(ops::batch_norm(x, w, b, b, w).y.data());
-  state.SetBytesProcessed(state.iterations() * x.size() * static_cast<Index>(2 * sizeof(T)));
+  Operands<T> const o(state);
+  measure(state, [&] { return ops::batch_norm(o.x, o.ones, o.zeros, o.zeros, o.ones); });
+  count_elements<T>(state, 2 * o.x.size());
 }
 
 /// dy and x are read twice.
 template <class T>
 void batch_norm_backward(benchmark::State& state) {
-  auto const x = ops::cast<T>(Rng(1).normal({128, 28, 28, 56}));
-  Tensor<T> const dy(x.shape(), T(1));
-  Tensor<float> const w({56}, 1.0f), b({56}, 0.0f);
-  auto const out = ops::batch_norm(x, w, b);
-  for (auto _ : state)
-    benchmark::DoNotOptimize(
-        ops::batch_norm_backward(dy, x, w, b, out.mean, out.rstd, BatchStatistics::batch).x.data());
-  state.SetBytesProcessed(state.iterations() * x.size() * static_cast<Index>(5 * sizeof(T)));
+  Operands<T> const o(state);
+  auto const out = ops::batch_norm(o.x, o.ones, o.zeros);
+  measure(state, [&] {
+    return ops::batch_norm_backward(o.dy, o.x, o.ones, o.zeros, out.mean, out.rstd, BatchStatistics::batch);
+  });
+  count_elements<T>(state, 5 * o.x.size());
 }
 
 }  // namespace
 
-BENCHMARK(batch_norm<bf16>)->UseRealTime();
-BENCHMARK(batch_norm<float>)->UseRealTime();
-BENCHMARK(batch_norm_evaluate<bf16>)->UseRealTime();
-BENCHMARK(batch_norm_backward<bf16>)->UseRealTime();
-BENCHMARK(batch_norm_backward<float>)->UseRealTime();
+BENCHMARK(batch_norm<bf16>)->Apply(batches);
+BENCHMARK(batch_norm<float>)->Apply(batches);
+BENCHMARK(batch_norm_evaluate<bf16>)->Apply(batches);
+BENCHMARK(batch_norm_backward<bf16>)->Apply(batches);
+BENCHMARK(batch_norm_backward<float>)->Apply(batches);

@@ -1,28 +1,29 @@
-#include <benchmark/benchmark.h>
-
 #include <stipple/ops/concat.hpp>
 
+#include "bench.hpp"
+
 using namespace stipple;
+using namespace stipple::bench;
 
 namespace {
 
 template <class T>
 void concat(benchmark::State& state) {
-  Tensor<T> const a({128, 14, 14, 112}, T(1)), b({128, 14, 14, 112}, T(2));
-  for (auto _ : state) benchmark::DoNotOptimize(ops::concat<T, Cpu>({a, b}).data());
-  state.SetBytesProcessed(state.iterations() * 4 * a.size() * static_cast<Index>(sizeof(T)));
+  auto const a = normal<T>({state.range(0), 14, 14, 112}), b = normal<T>(a.shape(), 2);
+  measure(state, [&] { return ops::concat<T, Dev>({a, b}); });
+  count_elements<T>(state, 4 * a.size());
 }
 
 template <class T>
 void split(benchmark::State& state) {
-  Tensor<T> const x({128, 14, 14, 224}, T(1));
-  for (auto _ : state) benchmark::DoNotOptimize(ops::split(x, {112, 112}).data());
-  state.SetBytesProcessed(state.iterations() * 2 * x.size() * static_cast<Index>(sizeof(T)));
+  auto const x = normal<T>({state.range(0), 14, 14, 224});
+  measure(state, [&] { return ops::split(x, {112, 112}); });
+  count_elements<T>(state, 2 * x.size());
 }
 
 }  // namespace
 
-BENCHMARK_TEMPLATE(concat, float);
-BENCHMARK_TEMPLATE(concat, bf16);
-BENCHMARK_TEMPLATE(split, float);
-BENCHMARK_TEMPLATE(split, bf16);
+BENCHMARK(concat<float>)->Apply(batches);
+BENCHMARK(concat<bf16>)->Apply(batches);
+BENCHMARK(split<float>)->Apply(batches);
+BENCHMARK(split<bf16>)->Apply(batches);

@@ -1,10 +1,10 @@
-#include <benchmark/benchmark.h>
-
+#include <stipple/ops/conv2d.hpp>
 #include <string>
 
-#include <stipple/ops/conv2d.hpp>
+#include "bench.hpp"
 
 using namespace stipple;
+using namespace stipple::bench;
 
 namespace {
 
@@ -22,6 +22,11 @@ const Size sizes[] = {
     {"28x28_28-28_4x4_stride2", 128, 28, 28, 28, 4, {2, 1, 1, 1}},
     {"28x28_28-384_1x1", 128, 28, 28, 384, 1, {1, 0, 1, 1}},
     {"64x64_128-128_3x3", 4, 64, 128, 128, 3, {1, 1, 1, 1}},
+#ifdef STIPPLE_BENCHMARK_CUDA
+    {"64x64_128-128_3x3_batch64", 64, 64, 128, 128, 3, {1, 1, 1, 1}},
+    {"32x32_256-256_3x3_batch64", 64, 32, 256, 256, 3, {1, 1, 1, 1}},
+    {"16x16_256-256_3x3_batch64", 64, 16, 256, 256, 3, {1, 1, 1, 1}},
+#endif
     {"28x28_28_depthwise7x7", 128, 28, 28, 28, 7, {1, 3, 1, 28}},
     {"14x14_56_depthwise7x7", 128, 14, 56, 56, 7, {1, 3, 1, 56}},
     {"7x7_112_depthwise7x7", 128, 7, 112, 112, 7, {1, 3, 1, 112}},
@@ -31,24 +36,20 @@ enum class Direction { forward, after_norm, backward_input, backward_weight };
 
 template <class T>
 void conv2d(benchmark::State& state, Size s, Direction direction) {
-  Tensor<T> const x({s.n, s.side, s.side, s.in}, T(1)), weight({s.kernel, s.kernel, s.in / s.spec.groups, s.out}, T(1));
-  Tensor<accumulate_t<T>> const bias({s.out}, 1);
+  auto const x = normal<T>({s.n, s.side, s.side, s.in}),
+             weight = normal<T>({s.kernel, s.kernel, s.in / s.spec.groups, s.out}, 2);
+  auto const bias = constant<accumulate_t<T>>({s.out}, 1);
   auto const dy = ops::conv2d(x, weight, s.spec);
-  auto const run = [&] {
-    if (direction == Direction::forward) benchmark::DoNotOptimize(ops::conv2d(x, weight, s.spec, bias).data());
-    if (direction == Direction::after_norm)
-      benchmark::DoNotOptimize(ops::norm_conv2d(x, ops::NormPrologue<T, Cpu>{}, weight, s.spec, bias).y.data());
-    if (direction == Direction::backward_input)
-      benchmark::DoNotOptimize(ops::conv2d_backward_input(dy, weight, x.shape(), s.spec).data());
-    if (direction == Direction::backward_weight)
-      benchmark::DoNotOptimize(ops::conv2d_backward_weight(dy, x, weight.shape(), s.spec).data());
-  };
-  run();  // its memory is the pool's from now on
-  for (auto _ : state) run();
+  if (direction == Direction::forward) measure(state, [&] { return ops::conv2d(x, weight, s.spec, bias); });
+  if (direction == Direction::after_norm)
+    measure(state, [&] { return ops::norm_conv2d(x, ops::NormPrologue<T, Dev>{}, weight, s.spec, bias); });
+  if (direction == Direction::backward_input)
+    measure(state, [&] { return ops::conv2d_backward_input(dy, weight, x.shape(), s.spec); });
+  if (direction == Direction::backward_weight)
+    measure(state, [&] { return ops::conv2d_backward_weight(dy, x, weight.shape(), s.spec); });
   // Taps that lie in the padding count as well.
-  state.counters["FLOP/s"] = benchmark::Counter(
-      2.0 * static_cast<double>(state.iterations() * dy.size() * weight.size() / s.out), benchmark::Counter::kIsRate);
-  state.SetBytesProcessed(state.iterations() * (x.size() + dy.size()) * static_cast<Index>(sizeof(T)));
+  count_operations(state, 2.0 * static_cast<double>(dy.size() * weight.size() / s.out));
+  count_elements<T>(state, x.size() + dy.size());
 }
 
 bool const registered = [] {

@@ -1,10 +1,10 @@
-#include <benchmark/benchmark.h>
-
+#include <stipple/ops/conv_transpose2d.hpp>
 #include <string>
 
-#include <stipple/ops/conv_transpose2d.hpp>
+#include "bench.hpp"
 
 using namespace stipple;
+using namespace stipple::bench;
 
 namespace {
 
@@ -20,21 +20,16 @@ enum class Direction { forward, backward_input, backward_weight };
 
 template <class T>
 void conv_transpose2d(benchmark::State& state, Size s, Direction direction) {
-  Tensor<T> const x({128, s.side, s.side, s.in}, T(1)), weight({4, 4, s.out, s.in}, T(1));
-  Tensor<accumulate_t<T>> const bias({s.out}, 1);
+  auto const x = normal<T>({128, s.side, s.side, s.in}), weight = normal<T>({4, 4, s.out, s.in}, 2);
+  auto const bias = constant<accumulate_t<T>>({s.out}, 1);
   auto const dy = ops::conv_transpose2d(x, weight, spec);
-  auto const run = [&] {
-    if (direction == Direction::forward) benchmark::DoNotOptimize(ops::conv_transpose2d(x, weight, spec, bias).data());
-    if (direction == Direction::backward_input)
-      benchmark::DoNotOptimize(ops::conv_transpose2d_backward_input(dy, weight, x.shape(), spec).data());
-    if (direction == Direction::backward_weight)
-      benchmark::DoNotOptimize(ops::conv_transpose2d_backward_weight(dy, x, weight.shape(), spec).data());
-  };
-  run();  // its memory is the pool's from now on
-  for (auto _ : state) run();
-  state.counters["FLOP/s"] = benchmark::Counter(2.0 * static_cast<double>(state.iterations() * x.size() * 16 * s.out),
-                                                benchmark::Counter::kIsRate);
-  state.SetBytesProcessed(state.iterations() * (x.size() + dy.size()) * static_cast<Index>(sizeof(T)));
+  if (direction == Direction::forward) measure(state, [&] { return ops::conv_transpose2d(x, weight, spec, bias); });
+  if (direction == Direction::backward_input)
+    measure(state, [&] { return ops::conv_transpose2d_backward_input(dy, weight, x.shape(), spec); });
+  if (direction == Direction::backward_weight)
+    measure(state, [&] { return ops::conv_transpose2d_backward_weight(dy, x, weight.shape(), spec); });
+  count_operations(state, 2.0 * static_cast<double>(x.size() * 16 * s.out));
+  count_elements<T>(state, x.size() + dy.size());
 }
 
 bool const registered = [] {

@@ -1,20 +1,21 @@
-#include <benchmark/benchmark.h>
-
 #include <stipple/ops/dropout.hpp>
 
+#include "bench.hpp"
+
 using namespace stipple;
+using namespace stipple::bench;
 
 namespace {
 
 template <class T>
 void dropout(benchmark::State& state) {
-  Tensor<T> const x({128, 28, 28, 56}, T(1));
+  auto const x = normal<T>(activations(state));
   DrawKey const key(1, Purpose::dropout, 0);
-  for (auto _ : state) benchmark::DoNotOptimize(ops::dropout(x, 0.1, key).data());
-  state.SetBytesProcessed(state.iterations() * 2 * x.size() * static_cast<Index>(sizeof(T)));
+  measure(state, [&] { return ops::dropout(x, 0.1, key); });
+  count_elements<T>(state, 2 * x.size());
 }
 
 }  // namespace
 
-BENCHMARK_TEMPLATE(dropout, float);
-BENCHMARK_TEMPLATE(dropout, bf16);
+BENCHMARK(dropout<float>)->Apply(batches);
+BENCHMARK(dropout<bf16>)->Apply(batches);

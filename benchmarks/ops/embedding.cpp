@@ -1,28 +1,28 @@
-#include <benchmark/benchmark.h>
-
 #include <stipple/ops/embedding.hpp>
-#include <stipple/tensor/rng.hpp>
+
+#include "bench.hpp"
 
 using namespace stipple;
+using namespace stipple::bench;
 
 namespace {
 
-/// A batch of labels: 128 of 10 classes, 256 features.
+/// A batch of labels of 10 classes, 256 features.
 void embedding(benchmark::State& state) {
-  Tensor<bf16> const table({10, 256}, bf16(1));
-  auto const ids = Rng(1).integers({128}, 0, 10);
-  for (auto _ : state) benchmark::DoNotOptimize(ops::embedding(table, ids).data());
-  state.SetBytesProcessed(state.iterations() * 128 * 256 * 4);
+  auto const table = normal<bf16>({10, 256});
+  auto const ids = labels(state.range(0), 10);
+  measure(state, [&] { return ops::embedding(table, ids); });
+  count_elements<bf16>(state, ids.size() * 256 * 2);
 }
 
 void embedding_backward(benchmark::State& state) {
-  Tensor<bf16> const dy({128, 256}, bf16(1));
-  auto const ids = Rng(1).integers({128}, 0, 10);
-  for (auto _ : state) benchmark::DoNotOptimize(ops::embedding_backward(dy, ids, 10).data());
-  state.SetBytesProcessed(state.iterations() * 128 * 256 * 2);
+  auto const ids = labels(state.range(0), 10);
+  auto const dy = normal<bf16>({ids.size(), 256});
+  measure(state, [&] { return ops::embedding_backward(dy, ids, 10); });
+  count_elements<bf16>(state, dy.size());
 }
 
 }  // namespace
 
-BENCHMARK(embedding);
-BENCHMARK(embedding_backward);
+BENCHMARK(embedding)->Apply(batches);
+BENCHMARK(embedding_backward)->Apply(batches);

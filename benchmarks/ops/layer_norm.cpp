@@ -1,37 +1,51 @@
-#include <benchmark/benchmark.h>
-
-#include <stipple/ops/arithmetic.hpp>
 #include <stipple/ops/layer_norm.hpp>
-#include <stipple/tensor/rng.hpp>
+
+#include "bench.hpp"
 
 using namespace stipple;
+using namespace stipple::bench;
 
 namespace {
 
-/// Sequences of 128 x 196; argument: channels.
+template <class T>
+struct Operands {
+  Tensor<T, Dev> x, dy;
+  Tensor<float, Dev> weight, bias;
+
+  /// Sequences of 196 positions; arguments: batch, channels.
+  explicit Operands(const benchmark::State& state)
+      : x(normal<T>({state.range(0), 196, state.range(1)})),
+        dy(normal<T>(x.shape(), 2)),
+        weight(constant<float>({state.range(1)}, 1)),
+        bias(constant<float>({state.range(1)}, 0)) {}
+};
+
 template <class T>
 void layer_norm(benchmark::State& state) {
-  Index const channels = state.range(0);
-  auto const x = ops::cast<T>(Rng(1).normal({128, 196, channels}));
-  Tensor<float> const w({channels}, 1.0f), b({channels}, 0.0f);
-  for (auto _ : state) benchmark::DoNotOptimize(ops::layer_norm(x, w, b).y.data());
-  state.SetBytesProcessed(state.iterations() * x.size() * static_cast<Index>(2 * sizeof(T)));
+  Operands<T> const o(state);
+  measure(state, [&] { return ops::layer_norm(o.x, o.weight, o.bias); });
+  count_elements<T>(state, 2 * o.x.size());
 }
 
 template <class T>
 void layer_norm_backward(benchmark::State& state) {
-  Index const channels = state.range(0);
-  auto const x = ops::cast<T>(Rng(1).normal({128, 196, channels}));
-  Tensor<T> const dy(x.shape(), T(1));
-  Tensor<float> const w({channels}, 1.0f), b({channels}, 0.0f);
-  auto const out = ops::layer_norm(x, w, b);
-  for (auto _ : state) benchmark::DoNotOptimize(ops::layer_norm_backward(dy, x, w, b, out.mean, out.rstd).x.data());
-  state.SetBytesProcessed(state.iterations() * x.size() * static_cast<Index>(3 * sizeof(T)));
+  Operands<T> const o(state);
+  auto const out = ops::layer_norm(o.x, o.weight, o.bias);
+  measure(state, [&] { return ops::layer_norm_backward(o.dy, o.x, o.weight, o.bias, out.mean, out.rstd); });
+  count_elements<T>(state, 3 * o.x.size());
+}
+
+void shapes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"batch", "channels"})->UseRealTime();
+  for (Index channels : {56, 128, 512}) {
+    b->Args({128, channels});
+    if (on_gpu) b->Args({2048, channels});
+  }
 }
 
 }  // namespace
 
-BENCHMARK(layer_norm<bf16>)->Arg(56)->Arg(128)->Arg(512)->UseRealTime();
-BENCHMARK(layer_norm<float>)->Arg(56)->Arg(128)->Arg(512)->UseRealTime();
-BENCHMARK(layer_norm_backward<bf16>)->Arg(56)->Arg(128)->Arg(512)->UseRealTime();
-BENCHMARK(layer_norm_backward<float>)->Arg(56)->Arg(128)->Arg(512)->UseRealTime();
+BENCHMARK(layer_norm<bf16>)->Apply(shapes);
+BENCHMARK(layer_norm<float>)->Apply(shapes);
+BENCHMARK(layer_norm_backward<bf16>)->Apply(shapes);
+BENCHMARK(layer_norm_backward<float>)->Apply(shapes);

@@ -1,10 +1,10 @@
-#include <benchmark/benchmark.h>
-
+#include <stipple/ops/matmul.hpp>
 #include <string>
 
-#include <stipple/ops/matmul.hpp>
+#include "bench.hpp"
 
 using namespace stipple;
+using namespace stipple::bench;
 
 namespace {
 
@@ -17,23 +17,21 @@ constexpr Size sizes[] = {
     {"swiss_roll_128x128x128", 128, 128, 128}, {"swiss_roll_time_128x256x128", 128, 256, 128},
     {"ai504_time_128x112x224", 128, 112, 224}, {"attention_6272x112x128", 128 * 49, 112, 128},
     {"square_1024", 1024, 1024, 1024},
+#ifdef STIPPLE_BENCHMARK_CUDA
+    {"square_8192", 8192, 8192, 8192},
+#endif
 };
 
 enum class Direction { forward, backward_input, backward_weight };
 
 template <class T>
 void linear(benchmark::State& state, Size s, Direction direction) {
-  Tensor<T> const x({s.m, s.in}, T(1)), weight({s.in, s.out}, T(1)), dy({s.m, s.out}, T(1));
-  Tensor<accumulate_t<T>> const bias({s.out}, 1);
-  auto const run = [&] {
-    if (direction == Direction::forward) benchmark::DoNotOptimize(ops::linear(x, weight, bias).data());
-    if (direction == Direction::backward_input) benchmark::DoNotOptimize(ops::linear_backward_input(dy, weight).data());
-    if (direction == Direction::backward_weight) benchmark::DoNotOptimize(ops::linear_backward_weight(dy, x).data());
-  };
-  run();  // its memory is the pool's from now on
-  for (auto _ : state) run();
-  state.counters["FLOP/s"] = benchmark::Counter(2.0 * static_cast<double>(state.iterations() * s.m * s.in * s.out),
-                                                benchmark::Counter::kIsRate);
+  auto const x = normal<T>({s.m, s.in}), weight = normal<T>({s.in, s.out}, 2), dy = normal<T>({s.m, s.out}, 3);
+  auto const bias = constant<accumulate_t<T>>({s.out}, 1);
+  if (direction == Direction::forward) measure(state, [&] { return ops::linear(x, weight, bias); });
+  if (direction == Direction::backward_input) measure(state, [&] { return ops::linear_backward_input(dy, weight); });
+  if (direction == Direction::backward_weight) measure(state, [&] { return ops::linear_backward_weight(dy, x); });
+  count_operations(state, 2.0 * static_cast<double>(s.m * s.in * s.out));
 }
 
 bool const registered = [] {

@@ -1,19 +1,20 @@
-#include <benchmark/benchmark.h>
-
 #include <stipple/ops/pad.hpp>
 
+#include "bench.hpp"
+
 using namespace stipple;
+using namespace stipple::bench;
 
 namespace {
 
 template <class T>
 void pad(benchmark::State& state) {
-  Tensor<T> const x({128, 28, 28, 56}, T(1));
-  for (auto _ : state) benchmark::DoNotOptimize(ops::pad(x, {0, 1, 0, 1}).data());
-  state.SetBytesProcessed(state.iterations() * 2 * x.size() * static_cast<Index>(sizeof(T)));
+  auto const x = normal<T>(activations(state));
+  measure(state, [&] { return ops::pad(x, {0, 1, 0, 1}); });
+  count_elements<T>(state, 2 * x.size());
 }
 
 }  // namespace
 
-BENCHMARK_TEMPLATE(pad, float);
-BENCHMARK_TEMPLATE(pad, bf16);
+BENCHMARK(pad<float>)->Apply(batches);
+BENCHMARK(pad<bf16>)->Apply(batches);

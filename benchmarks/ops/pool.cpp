@@ -1,40 +1,39 @@
-#include <benchmark/benchmark.h>
-
 #include <stipple/ops/pool.hpp>
 
+#include "bench.hpp"
+
 using namespace stipple;
+using namespace stipple::bench;
 
 namespace {
 
-const Shape images{128, 28, 28, 56};
-
 template <class T>
 void avg_pool(benchmark::State& state) {
-  Tensor<T> const x(images, T(1));
-  for (auto _ : state) benchmark::DoNotOptimize(ops::avg_pool(x).data());
-  state.SetBytesProcessed(state.iterations() * x.size() * 5 / 4 * static_cast<Index>(sizeof(T)));
+  auto const x = normal<T>(activations(state));
+  measure(state, [&] { return ops::avg_pool(x); });
+  count_elements<T>(state, x.size() * 5 / 4);
 }
 
 template <class T>
 void max_pool(benchmark::State& state) {
-  Tensor<T> const x(images, T(1));
-  for (auto _ : state) benchmark::DoNotOptimize(ops::max_pool(x).data());
-  state.SetBytesProcessed(state.iterations() * x.size() * 5 / 4 * static_cast<Index>(sizeof(T)));
+  auto const x = normal<T>(activations(state));
+  measure(state, [&] { return ops::max_pool(x); });
+  count_elements<T>(state, x.size() * 5 / 4);
 }
 
 template <class T>
 void max_pool_backward(benchmark::State& state) {
-  Tensor<T> const x(images, T(1));
+  auto const x = normal<T>(activations(state));
   auto const y = ops::max_pool(x);
-  for (auto _ : state) benchmark::DoNotOptimize(ops::max_pool_backward(y, x, y).data());
-  state.SetBytesProcessed(state.iterations() * x.size() * 5 / 2 * static_cast<Index>(sizeof(T)));
+  measure(state, [&] { return ops::max_pool_backward(y, x, y); });
+  count_elements<T>(state, x.size() * 5 / 2);
 }
 
 }  // namespace
 
-BENCHMARK_TEMPLATE(avg_pool, float);
-BENCHMARK_TEMPLATE(avg_pool, bf16);
-BENCHMARK_TEMPLATE(max_pool, float);
-BENCHMARK_TEMPLATE(max_pool, bf16);
-BENCHMARK_TEMPLATE(max_pool_backward, float);
-BENCHMARK_TEMPLATE(max_pool_backward, bf16);
+BENCHMARK(avg_pool<float>)->Apply(batches);
+BENCHMARK(avg_pool<bf16>)->Apply(batches);
+BENCHMARK(max_pool<float>)->Apply(batches);
+BENCHMARK(max_pool<bf16>)->Apply(batches);
+BENCHMARK(max_pool_backward<float>)->Apply(batches);
+BENCHMARK(max_pool_backward<bf16>)->Apply(batches);

@@ -1,38 +1,39 @@
-#include <benchmark/benchmark.h>
-
 #include <stipple/ops/reduce.hpp>
 
+#include "bench.hpp"
+
 using namespace stipple;
+using namespace stipple::bench;
 
 namespace {
 
-const Shape activations{128, 28, 28, 56};
-
 template <class T>
 void sum(benchmark::State& state) {
-  Tensor<T> const x(activations, T(1));
-  for (auto _ : state) benchmark::DoNotOptimize(ops::sum(x).data());
-  state.SetBytesProcessed(state.iterations() * x.size() * static_cast<Index>(sizeof(T)));
+  auto const x = normal<T>(activations(state));
+  measure(state, [&] { return ops::sum(x); });
+  count_elements<T>(state, x.size());
 }
 
 template <class T>
 void sum_backward(benchmark::State& state) {
-  Tensor<accumulate_t<T>> const dy({128, 56}, 1);
-  for (auto _ : state) benchmark::DoNotOptimize(ops::sum_backward<T>(dy, activations, {1, 3}).data());
-  state.SetBytesProcessed(state.iterations() * activations.size() * static_cast<Index>(sizeof(T)));
+  Shape const shape = activations(state);
+  auto const dy = normal<accumulate_t<T>>({shape[0], shape[3]});
+  measure(state, [&] { return ops::sum_backward<T>(dy, shape, {1, 3}); });
+  count_elements<T>(state, shape.size());
 }
 
+/// The host has the result, so that a GPU is waited for at every call.
 template <class T>
 void max(benchmark::State& state) {
-  Tensor<T> const x(activations, T(1));
-  for (auto _ : state) benchmark::DoNotOptimize(ops::max(x));
-  state.SetBytesProcessed(state.iterations() * x.size() * static_cast<Index>(sizeof(T)));
+  auto const x = normal<T>(activations(state));
+  measure(state, [&] { return ops::max(x); });
+  count_elements<T>(state, x.size());
 }
 
 }  // namespace
 
-BENCHMARK_TEMPLATE(sum, float);
-BENCHMARK_TEMPLATE(sum, bf16);
-BENCHMARK_TEMPLATE(sum_backward, bf16);
-BENCHMARK_TEMPLATE(max, float);
-BENCHMARK_TEMPLATE(max, bf16);
+BENCHMARK(sum<float>)->Apply(batches);
+BENCHMARK(sum<bf16>)->Apply(batches);
+BENCHMARK(sum_backward<bf16>)->Apply(batches);
+BENCHMARK(max<float>)->Apply(batches);
+BENCHMARK(max<bf16>)->Apply(batches);

@@ -1,32 +1,39 @@
-#include <benchmark/benchmark.h>
-
-#include <stipple/ops/arithmetic.hpp>
 #include <stipple/ops/softmax.hpp>
-#include <stipple/tensor/rng.hpp>
+
+#include "bench.hpp"
 
 using namespace stipple;
+using namespace stipple::bench;
 
 namespace {
 
-/// 8192 rows; argument: their length.
+/// Arguments: rows, their length.
 template <class T>
 void softmax(benchmark::State& state) {
-  auto const x = ops::cast<T>(Rng(1).normal({8192, state.range(0)}));
-  for (auto _ : state) benchmark::DoNotOptimize(ops::softmax(x).data());
-  state.SetBytesProcessed(state.iterations() * x.size() * static_cast<Index>(2 * sizeof(T)));
+  auto const x = normal<T>({state.range(0), state.range(1)});
+  measure(state, [&] { return ops::softmax(x); });
+  count_elements<T>(state, 2 * x.size());
 }
 
 template <class T>
 void softmax_backward(benchmark::State& state) {
-  auto const x = ops::cast<T>(Rng(1).normal({8192, state.range(0)}));
+  auto const x = normal<T>({state.range(0), state.range(1)});
   auto const y = ops::softmax(x);
-  for (auto _ : state) benchmark::DoNotOptimize(ops::softmax_backward(x, y).data());
-  state.SetBytesProcessed(state.iterations() * x.size() * static_cast<Index>(3 * sizeof(T)));
+  measure(state, [&] { return ops::softmax_backward(x, y); });
+  count_elements<T>(state, 3 * x.size());
+}
+
+void shapes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"rows", "length"})->UseRealTime();
+  for (Index length : {49, 784}) {
+    b->Args({8192, length});
+    if (on_gpu) b->Args({131072, length});
+  }
 }
 
 }  // namespace
 
-BENCHMARK(softmax<bf16>)->Arg(49)->Arg(784)->UseRealTime();
-BENCHMARK(softmax<float>)->Arg(49)->Arg(784)->UseRealTime();
-BENCHMARK(softmax_backward<bf16>)->Arg(49)->Arg(784)->UseRealTime();
-BENCHMARK(softmax_backward<float>)->Arg(49)->Arg(784)->UseRealTime();
+BENCHMARK(softmax<bf16>)->Apply(shapes);
+BENCHMARK(softmax<float>)->Apply(shapes);
+BENCHMARK(softmax_backward<bf16>)->Apply(shapes);
+BENCHMARK(softmax_backward<float>)->Apply(shapes);
