@@ -17,7 +17,7 @@ struct Size {
   Shape x;
   Index outputs, kh, kw, stride, padding, dilation, groups;
 
-  cpu::ConvDims dims() const { return naive::conv_dims(x, kh, kw, outputs, stride, padding, dilation, groups); }
+  ConvDims dims() const { return naive::conv_dims(x, kh, kw, outputs, stride, padding, dilation, groups); }
   Shape weight() const { return {kh, kw, x[3] / groups, outputs}; }
   Conv2dSpec spec() const { return {stride, padding, dilation, groups}; }
   std::string text() const {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include <stipple/backend/cpu/conv_dims.hpp>
+#include <stipple/backend/conv_dims.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace naive {
@@ -42,9 +42,9 @@ double relative_error(const stipple::Tensor<T>& given, const Exact& wanted) {
 }
 
 /// Extents of a convolution by the usual formula; the kernel has `kh` x `kw` entries.
-inline stipple::cpu::ConvDims conv_dims(stipple::Shape x, stipple::Index kh, stipple::Index kw, stipple::Index outputs,
-                                        stipple::Index stride, stipple::Index padding, stipple::Index dilation,
-                                        stipple::Index groups) {
+inline stipple::ConvDims conv_dims(stipple::Shape x, stipple::Index kh, stipple::Index kw, stipple::Index outputs,
+                                   stipple::Index stride, stipple::Index padding, stipple::Index dilation,
+                                   stipple::Index groups) {
   auto const extent = [&](stipple::Index in, stipple::Index kernel) {
     return (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
   };
@@ -55,7 +55,7 @@ inline stipple::cpu::ConvDims conv_dims(stipple::Shape x, stipple::Index kh, sti
 /// Calls f(x index, weight index, y index) for every product of a convolution of x (N, H, W, C) with weight (kH, kW,
 /// C / groups, O) that gives y (N, oH, oW, O).
 template <class F>
-void for_each_product(const stipple::cpu::ConvDims& d, const F& f) {
+void for_each_product(const stipple::ConvDims& d, const F& f) {
   using stipple::Index;
   Index const in = d.c / d.groups, out = d.o / d.groups;
   for (Index n = 0; n < d.n; ++n)

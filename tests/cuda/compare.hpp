@@ -8,6 +8,7 @@
 #include <stipple/tensor/tensor.hpp>
 
 #include "check.hpp"
+#include "exact_products.hpp"
 #include "orders.hpp"
 
 /// Numbers around zero, in T.

@@ -14,7 +14,7 @@ struct Size {
   Index outputs, kh, kw, stride, padding, output_padding, dilation, groups;
 
   /// Of the convolution that is run backwards; the extents by PyTorch's formula.
-  cpu::ConvDims dims() const {
+  ConvDims dims() const {
     auto const extent = [&](Index in, Index kernel) {
       return (in - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1;
     };

@@ -28,7 +28,7 @@ struct ConvPrologue {
 };
 
 /// conv(group_norm(x), weight) + bias + addend + residual. Where the convolution can normalise what it reads
-/// (ops::takes_prologue), the normalised values are never written to memory nor kept for backward.
+/// (ops::has_norm_conv2d and takes_prologue), the normalised values are never written to memory nor kept for backward.
 template <Real T, Device D>
 Var<T, D> norm_conv2d(const Var<T, D>& x, const ConvPrologue<T, D>& norm, const Var<T, D>& weight,
                       const Conv2dSpec& spec, const ConvEpilogue<T, D>& e = {});
@@ -56,11 +56,12 @@ Var<T, D> conv2d(const Var<T, D>& x, const Var<T, D>& weight, const Conv2dSpec& 
                 });
 }
 
+namespace detail {
+
+// Throws unless ops::takes_prologue.
 template <Real T, Device D>
-Var<T, D> norm_conv2d(const Var<T, D>& x, const ConvPrologue<T, D>& norm, const Var<T, D>& weight,
-                      const Conv2dSpec& spec, const ConvEpilogue<T, D>& e) {
-  if (!ops::takes_prologue(x.shape(), weight.shape(), spec))
-    return conv2d(group_norm(x, norm.weight, norm.bias, norm.spec), weight, spec, e);
+Var<T, D> fused_norm_conv2d(const Var<T, D>& x, const ConvPrologue<T, D>& norm, const Var<T, D>& weight,
+                            const Conv2dSpec& spec, const ConvEpilogue<T, D>& e) {
   ops::NormPrologue<T, D> const prologue{norm.weight.value(), norm.bias.value(), norm.spec};
   auto out =
       ops::norm_conv2d(x.value(), prologue, weight.value(), spec, e.bias.value(), e.addend.value(), e.residual.value());
@@ -79,6 +80,17 @@ Var<T, D> norm_conv2d(const Var<T, D>& x, const ConvPrologue<T, D>& norm, const 
                                     needs_bias ? ops::sum_to<accumulate_t<T>>(dy, Tensor<T, D>(), {o}) : Full(),
                                     needs_addend ? ops::sum_to<T>(dy, Tensor<T, D>(), {n, o}) : Tensor<T, D>(), dy);
                 });
+}
+
+}  // namespace detail
+
+template <Real T, Device D>
+Var<T, D> norm_conv2d(const Var<T, D>& x, const ConvPrologue<T, D>& norm, const Var<T, D>& weight,
+                      const Conv2dSpec& spec, const ConvEpilogue<T, D>& e) {
+  if constexpr (ops::has_norm_conv2d<D>)
+    if (ops::takes_prologue(x.shape(), weight.shape(), spec))
+      return detail::fused_norm_conv2d(x, norm, weight, spec, e);
+  return conv2d(group_norm(x, norm.weight, norm.bias, norm.spec), weight, spec, e);
 }
 
 #define STIPPLE_INSTANCES(T)                                                                                    \

@@ -1,7 +1,7 @@
 // Convolution of images (N, H, W, C).
 #pragma once
 
-#include <stipple/backend/cpu/conv_dims.hpp>
+#include <stipple/backend/conv_dims.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/group_norm.hpp>
 #include <stipple/tensor/tensor.hpp>
@@ -20,7 +20,7 @@ STIPPLE_INLINE void check_conv_spec(const char* name, const Conv2dSpec& s);
 }  // namespace detail
 
 /// Extents for x of shape (N, H, W, C) and a weight (kH, kW, C / groups, O); throws a sentence if they don't fit.
-STIPPLE_INLINE cpu::ConvDims conv2d_dims(const Shape& x, const Shape& weight, const Conv2dSpec& s);
+STIPPLE_INLINE ConvDims conv2d_dims(const Shape& x, const Shape& weight, const Conv2dSpec& s);
 
 /// conv(x, weight) [+ bias (O)] [+ addend (N, O) at every pixel] [+ residual, of the result's shape]. What is undefined
 /// is left out.
@@ -46,12 +46,16 @@ struct NormPrologue {
   GroupNormSpec spec;
 };
 
+/// True on devices whose convolutions can normalise what they read.
+template <Device D>
+inline constexpr bool has_norm_conv2d = std::same_as<D, Cpu>;
+
 /// True if the convolution can normalise what it reads; otherwise the norm has to be an operation of its own. Those
 /// that can't are 1x1 convolutions and grouped ones.
 STIPPLE_INLINE bool takes_prologue(const Shape& x, const Shape& weight, const Conv2dSpec& spec);
 
 /// conv(group_norm(x)) + ..., where the normalised values are never written to memory: y, and the statistics of x.
-/// Throws unless `takes_prologue`.
+/// Throws unless `takes_prologue`. Where `has_norm_conv2d`, as its gradient.
 template <Real T, Device D>
 GroupNormResult<T, D> norm_conv2d(const Tensor<T, D>& x, const NormPrologue<T, D>& norm, const Tensor<T, D>& weight,
                                   const Conv2dSpec& spec, const Tensor<accumulate_t<T>, D>& bias = {},
@@ -84,7 +88,7 @@ STIPPLE_INLINE void check_conv_spec(const char* name, const Conv2dSpec& s) {
 
 /// Checks the operands of a convolution's epilogue.
 template <Real T, Device D>
-void check_epilogue(const cpu::ConvDims& d, const Tensor<accumulate_t<T>, D>& bias, const Tensor<T, D>& addend,
+void check_epilogue(const ConvDims& d, const Tensor<accumulate_t<T>, D>& bias, const Tensor<T, D>& addend,
                     const Tensor<T, D>& residual) {
   Shape const y{d.n, d.oh, d.ow, d.o};
   require(!bias.defined() || bias.shape() == Shape{d.o}, "conv2d: given bias ", bias.shape(), ", wanted (", d.o, ")");
@@ -104,14 +108,13 @@ cpu::NormPrologue<T> norm_prologue(const NormPrologue<T, D>& norm, const Tensor<
 
 namespace stipple::ops {
 
-STIPPLE_INLINE cpu::ConvDims conv2d_dims(const Shape& x, const Shape& weight, const Conv2dSpec& s) {
+STIPPLE_INLINE ConvDims conv2d_dims(const Shape& x, const Shape& weight, const Conv2dSpec& s) {
   detail::check_conv_spec("conv2d", s);
   require(x.rank() == 4 && weight.rank() == 4, "conv2d: given x ", x, " and weight ", weight,
           ", wanted x (N, H, W, C) and weight (kH, kW, C / groups, O)");
   require(weight[2] * s.groups == x[3] && weight[3] % s.groups == 0, "conv2d: given x ", x, ", weight ", weight,
           " and ", s.groups, " groups, wanted weight (kH, kW, C / groups, O) with groups dividing C and O");
-  cpu::ConvDims d{x[0], x[1], x[2],     x[3],      weight[0],  weight[1], weight[3],
-                  0,    0,    s.stride, s.padding, s.dilation, s.groups};
+  ConvDims d{x[0], x[1], x[2], x[3], weight[0], weight[1], weight[3], 0, 0, s.stride, s.padding, s.dilation, s.groups};
   Index const reach_h = d.h + 2 * d.padding - d.dilation * (d.kh - 1),
               reach_w = d.w + 2 * d.padding - d.dilation * (d.kw - 1);
   require(d.kh >= 1 && d.kw >= 1 && reach_h >= 1 && reach_w >= 1, "conv2d: given a kernel of ", d.kh, " x ", d.kw,
@@ -128,7 +131,8 @@ Tensor<T, D> conv2d(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Con
   auto const d = conv2d_dims(x.shape(), weight.shape(), spec);
   detail::check_epilogue<T>(d, bias, addend, residual);
   Tensor<T, D> y({d.n, d.oh, d.ow, d.o});
-  cpu::conv2d(x.data(), weight.data(), bias.data(), addend.data(), residual.data(), y.data(), d);
+  using cpu::conv2d;
+  conv2d<T>(x.data(), weight.data(), bias.data(), addend.data(), residual.data(), y.data(), d);
   return y;
 }
 
@@ -139,7 +143,8 @@ Tensor<T, D> conv2d_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& w
   require(dy.shape() == Shape{d.n, d.oh, d.ow, d.o}, "conv2d_backward_input: given dy ", dy.shape(), ", wanted (", d.n,
           ", ", d.oh, ", ", d.ow, ", ", d.o, ")");
   Tensor<T, D> dx(x);
-  cpu::conv2d_backward_input<T>(dy.data(), weight.data(), nullptr, dx.data(), d);
+  using cpu::conv2d_backward_input;
+  conv2d_backward_input<T>(dy.data(), weight.data(), nullptr, dx.data(), d);
   return dx;
 }
 
@@ -150,7 +155,8 @@ Tensor<accumulate_t<T>, D> conv2d_backward_weight(const Tensor<T, D>& dy, const 
   require(dy.shape() == Shape{d.n, d.oh, d.ow, d.o}, "conv2d_backward_weight: given dy ", dy.shape(), ", wanted (", d.n,
           ", ", d.oh, ", ", d.ow, ", ", d.o, ")");
   Tensor<accumulate_t<T>, D> dw(weight);
-  cpu::conv2d_backward_weight(x.data(), dy.data(), dw.data(), d);
+  using cpu::conv2d_backward_weight;
+  conv2d_backward_weight<T>(x.data(), dy.data(), dw.data(), d);
   return dw;
 }
 

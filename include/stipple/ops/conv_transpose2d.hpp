@@ -1,7 +1,7 @@
 // Transposed convolution of images (N, H, W, C): the gradient of a convolution used as an upsampling layer.
 #pragma once
 
-#include <stipple/backend/cpu/conv_dims.hpp>
+#include <stipple/backend/conv_dims.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/conv2d.hpp>
 
@@ -16,7 +16,7 @@ namespace ops {
 /// Extents of the convolution whose input gradient this is: its y is our x (N, h, w, C), its x is our result
 /// (N, H, W, O) with H = (h - 1) stride - 2 padding + dilation (kH - 1) + output_padding + 1. Weight (kH, kW, O /
 /// groups, C), so that both kinds of convolution share their kernels.
-STIPPLE_INLINE cpu::ConvDims conv_transpose2d_dims(const Shape& x, const Shape& weight, const ConvTranspose2dSpec& s);
+STIPPLE_INLINE ConvDims conv_transpose2d_dims(const Shape& x, const Shape& weight, const ConvTranspose2dSpec& s);
 
 /// Transposed convolution [+ bias (O)].
 template <Real T, Device D>
@@ -42,7 +42,7 @@ Tensor<accumulate_t<T>, D> conv_transpose2d_backward_weight(const Tensor<T, D>& 
 
 namespace stipple::ops {
 
-STIPPLE_INLINE cpu::ConvDims conv_transpose2d_dims(const Shape& x, const Shape& weight, const ConvTranspose2dSpec& s) {
+STIPPLE_INLINE ConvDims conv_transpose2d_dims(const Shape& x, const Shape& weight, const ConvTranspose2dSpec& s) {
   detail::check_conv_spec("conv_transpose2d", {s.stride, s.padding, s.dilation, s.groups});
   require(x.rank() == 4 && weight.rank() == 4, "conv_transpose2d: given x ", x, " and weight ", weight,
           ", wanted x (N, H, W, C) and weight (kH, kW, O / groups, C)");
@@ -52,8 +52,8 @@ STIPPLE_INLINE cpu::ConvDims conv_transpose2d_dims(const Shape& x, const Shape& 
           "conv_transpose2d: given output_padding ", s.output_padding, ", wanted less than stride or dilation");
   require(weight[0] >= 1 && weight[1] >= 1, "conv_transpose2d: given a kernel of ", weight[0], " x ", weight[1],
           ", wanted 1 x 1 or more");
-  cpu::ConvDims d{x[0], 0,        0,         weight[2] * s.groups, weight[0], weight[1], x[3], x[1],
-                  x[2], s.stride, s.padding, s.dilation,           s.groups};
+  ConvDims d{x[0], 0,        0,         weight[2] * s.groups, weight[0], weight[1], x[3], x[1],
+             x[2], s.stride, s.padding, s.dilation,           s.groups};
   d.h = (x[1] - 1) * s.stride - 2 * s.padding + s.dilation * (d.kh - 1) + s.output_padding + 1;
   d.w = (x[2] - 1) * s.stride - 2 * s.padding + s.dilation * (d.kw - 1) + s.output_padding + 1;
   require(x[1] >= 1 && x[2] >= 1 && d.h >= 1 && d.w >= 1, "conv_transpose2d: given x ", x, " and padding ", s.padding,
@@ -68,7 +68,8 @@ Tensor<T, D> conv_transpose2d(const Tensor<T, D>& x, const Tensor<T, D>& weight,
   require(!bias.defined() || bias.shape() == Shape{d.c}, "conv_transpose2d: given bias ", bias.shape(), ", wanted (",
           d.c, ")");
   Tensor<T, D> y({d.n, d.h, d.w, d.c});
-  cpu::conv_transpose2d(x.data(), weight.data(), bias.defined() ? bias.data() : nullptr, y.data(), d);
+  using cpu::conv_transpose2d;
+  conv_transpose2d<T>(x.data(), weight.data(), bias.data(), y.data(), d);
   return y;
 }
 
@@ -79,7 +80,8 @@ Tensor<T, D> conv_transpose2d_backward_input(const Tensor<T, D>& dy, const Tenso
   require(dy.shape() == Shape{d.n, d.h, d.w, d.c}, "conv_transpose2d_backward_input: given dy ", dy.shape(),
           ", wanted (", d.n, ", ", d.h, ", ", d.w, ", ", d.c, ")");
   Tensor<T, D> dx(x);
-  cpu::conv_transpose2d_backward_input(dy.data(), weight.data(), dx.data(), d);
+  using cpu::conv_transpose2d_backward_input;
+  conv_transpose2d_backward_input<T>(dy.data(), weight.data(), dx.data(), d);
   return dx;
 }
 
@@ -90,7 +92,8 @@ Tensor<accumulate_t<T>, D> conv_transpose2d_backward_weight(const Tensor<T, D>& 
   require(dy.shape() == Shape{d.n, d.h, d.w, d.c}, "conv_transpose2d_backward_weight: given dy ", dy.shape(),
           ", wanted (", d.n, ", ", d.h, ", ", d.w, ", ", d.c, ")");
   Tensor<accumulate_t<T>, D> dw(weight);
-  cpu::conv_transpose2d_backward_weight(x.data(), dy.data(), dw.data(), d);
+  using cpu::conv_transpose2d_backward_weight;
+  conv_transpose2d_backward_weight<T>(x.data(), dy.data(), dw.data(), d);
   return dw;
 }
 

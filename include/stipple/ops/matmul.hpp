@@ -36,16 +36,17 @@ Tensor<accumulate_t<T>, D> linear_backward_weight(const Tensor<T, D>& dy, const 
 
 namespace stipple::ops::detail {
 
-template <Real T>
-cpu::MatmulProblem<T> matmul_problem(const T* a, const T* b, Index m, Index n, Index k, MatmulSpec spec) {
-  cpu::MatmulProblem<T> p;
+template <Real T, Device D>
+MatmulProblem<T, D> matmul_problem(const Tensor<T, D>& a, const Tensor<T, D>& b, Index m, Index n, Index k,
+                                   MatmulSpec spec) {
+  MatmulProblem<T, D> p;
   p.m = m;
   p.n = n;
   p.k = k;
-  p.a = a;
+  p.a = a.data();
   p.a_row_stride = spec.transpose_a ? 1 : k;
   p.a_k_stride = spec.transpose_a ? m : 1;
-  p.b = b;
+  p.b = b.data();
   p.b_k_stride = spec.transpose_b ? 1 : n;
   p.b_n_stride = spec.transpose_b ? k : 1;
   return p;
@@ -65,11 +66,10 @@ Tensor<T, D> matmul(const Tensor<T, D>& a, const Tensor<T, D>& b, MatmulSpec spe
   require(k == k_of_b && (a.rank() == 2 || b.dim(0) == batch), "matmul: given shapes ", a.shape(), " and ", b.shape(),
           ", whose inner or batch extents differ");
   Tensor<T, D> out(a.rank() == 3 ? Shape{batch, m, n} : Shape{m, n});
-  for (Index i = 0; i < batch; ++i) {
-    auto p = detail::matmul_problem(a.data() + i * m * k, b.data() + i * k * n, m, n, k, spec);
-    p.out = out.data() + i * m * n;
-    cpu::matmul(p);
-  }
+  auto p = detail::matmul_problem(a, b, m, n, k, spec);
+  p.out = out.data();
+  using cpu::matmul_batch;
+  matmul_batch(p, batch);
   return out;
 }
 
@@ -83,11 +83,12 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Ten
   Tensor<T, D> y(x.shape().with(-1, out));
   require(!residual.defined() || residual.shape() == y.shape(), "linear: given residual ", residual.shape(),
           ", wanted ", y.shape());
-  auto p = detail::matmul_problem(x.data(), weight.data(), x.shape().count(0, x.rank() - 1), out, in, {});
+  auto p = detail::matmul_problem(x, weight, x.shape().count(0, x.rank() - 1), out, in, {});
   p.out = y.data();
-  p.bias = bias.defined() ? bias.data() : nullptr;
-  p.residual = residual.defined() ? residual.data() : nullptr;
-  cpu::matmul(p);
+  p.bias = bias.data();
+  p.residual = residual.data();
+  using cpu::matmul;
+  matmul(p);
   return y;
 }
 
@@ -97,10 +98,10 @@ Tensor<T, D> linear_backward_input(const Tensor<T, D>& dy, const Tensor<T, D>& w
           dy.shape(), " and weight ", weight.shape(), ", wanted dy (..., out) and weight (in, out)");
   Index const in = weight.dim(0), out = weight.dim(1);
   Tensor<T, D> dx(dy.shape().with(-1, in));
-  auto p = detail::matmul_problem(dy.data(), weight.data(), dy.shape().count(0, dy.rank() - 1), in, out,
-                                  {.transpose_b = true});
+  auto p = detail::matmul_problem(dy, weight, dy.shape().count(0, dy.rank() - 1), in, out, {.transpose_b = true});
   p.out = dx.data();
-  cpu::matmul(p);
+  using cpu::matmul;
+  matmul(p);
   return dx;
 }
 
@@ -111,9 +112,10 @@ Tensor<accumulate_t<T>, D> linear_backward_weight(const Tensor<T, D>& dy, const 
           ", wanted dy (..., out) and x (..., in)");
   Index const in = x.dim(-1), out = dy.dim(-1), rows = x.shape().count(0, x.rank() - 1);
   Tensor<accumulate_t<T>, D> dw({in, out});
-  auto p = detail::matmul_problem(x.data(), dy.data(), in, out, rows, {.transpose_a = true});
+  auto p = detail::matmul_problem(x, dy, in, out, rows, {.transpose_a = true});
   p.full = dw.data();
-  cpu::matmul(p);
+  using cpu::matmul;
+  matmul(p);
   return dw;
 }
 

@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <optional>
 
+#include <stipple/backend/conv_dims.hpp>
 #include <stipple/backend/cpu/amx.hpp>
-#include <stipple/backend/cpu/conv_dims.hpp>
 #include <stipple/backend/cpu/depthwise.hpp>
 #include <stipple/backend/cpu/matmul.hpp>
 #include <stipple/backend/cpu/norm_tiles.hpp>
@@ -38,10 +38,6 @@ template <class T>
 void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const ConvDims& d,
                             const NormPrologue<T>* prologue = nullptr);
 
-// A 1x1 convolution is a matrix product over all pixels.
-inline bool is_pointwise(const ConvDims& d) {
-  return d.kh == 1 && d.kw == 1 && d.stride == 1 && d.padding == 0 && d.groups == 1;
-}
 inline bool takes_prologue(const ConvDims& d) { return d.groups == 1 && !is_pointwise(d); }
 
 }  // namespace stipple::cpu
@@ -179,13 +175,10 @@ void conv_gather(ConvGather<T> g) {
 template <class T>
 void conv2d(const T* x, const T* weight, const compute_t<T>* bias, const T* addend, const T* residual, T* y,
             const ConvDims& d, const NormPrologue<T>* prologue) {
-  if (d.groups > 1 && d.groups == d.c && d.groups == d.o)
-    return depthwise_conv2d(x, weight, bias, addend, residual, y, d);
+  if (is_depthwise(d)) return depthwise_conv2d(x, weight, bias, addend, residual, y, d);
   if (is_pointwise(d) && addend == nullptr) {
-    MatmulProblem<T> p;
-    p.m = d.n * d.h * d.w, p.n = d.o, p.k = d.c;
-    p.a = x, p.a_row_stride = d.c, p.b = weight, p.b_k_stride = d.o;
-    p.bias = bias, p.residual = residual, p.out = y;
+    auto p = pointwise_forward<T, Cpu>(x, weight, y, d);
+    p.bias = bias, p.residual = residual;
     return matmul(p);
   }
   ConvGather<T> g;
@@ -207,13 +200,10 @@ void conv2d(const T* x, const T* weight, const compute_t<T>* bias, const T* adde
 
 template <class T>
 void conv2d_backward_input(const T* dy, const T* weight, const compute_t<T>* bias, T* dx, const ConvDims& d) {
-  if (d.groups > 1 && d.groups == d.c && d.groups == d.o)
-    return depthwise_conv2d_backward_input(dy, weight, bias, dx, d);
+  if (is_depthwise(d)) return depthwise_conv2d_backward_input(dy, weight, bias, dx, d);
   if (is_pointwise(d)) {
-    MatmulProblem<T> p;
-    p.m = d.n * d.h * d.w, p.n = d.c, p.k = d.o;
-    p.a = dy, p.a_row_stride = d.o, p.b = weight, p.b_k_stride = 1, p.b_n_stride = d.o;
-    p.bias = bias, p.out = dx;
+    auto p = pointwise_backward_input<T, Cpu>(dy, weight, dx, d);
+    p.bias = bias;
     return matmul(p);
   }
   ConvGather<T> g;
@@ -323,14 +313,8 @@ template <class T>
 void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const ConvDims& d,
                             const NormPrologue<T>* prologue) {
   using C = compute_t<T>;
-  if (d.groups > 1 && d.groups == d.c && d.groups == d.o) return depthwise_conv2d_backward_weight(x, dy, dw, d);
-  if (is_pointwise(d)) {
-    MatmulProblem<T> p;
-    p.m = d.c, p.n = d.o, p.k = d.n * d.h * d.w;
-    p.a = x, p.a_row_stride = 1, p.a_k_stride = d.c, p.b = dy, p.b_k_stride = d.o;
-    p.full = dw;
-    return matmul(p);
-  }
+  if (is_depthwise(d)) return depthwise_conv2d_backward_weight(x, dy, dw, d);
+  if (is_pointwise(d)) return matmul(pointwise_backward_weight<T, Cpu>(x, dy, dw, d));
   ConvWeightGradient<T> q;
   ConvGather<T>& g = q.window;
   g.source = x;
@@ -383,12 +367,12 @@ void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const Con
 
 #define STIPPLE_INSTANCES(T)                                                                                  \
   STIPPLE_EXTERN template void stipple::cpu::conv2d<T>(const T*, const T*, const stipple::cpu::compute_t<T>*, \
-                                                       const T*, const T*, T*, const stipple::cpu::ConvDims&, \
+                                                       const T*, const T*, T*, const stipple::ConvDims&,      \
                                                        const stipple::cpu::NormPrologue<T>*);                 \
   STIPPLE_EXTERN template void stipple::cpu::conv2d_backward_input<T>(                                        \
-      const T*, const T*, const stipple::cpu::compute_t<T>*, T*, const stipple::cpu::ConvDims&);              \
+      const T*, const T*, const stipple::cpu::compute_t<T>*, T*, const stipple::ConvDims&);                   \
   STIPPLE_EXTERN template void stipple::cpu::conv2d_backward_weight<T>(                                       \
-      const T*, const T*, stipple::cpu::compute_t<T>*, const stipple::cpu::ConvDims&,                         \
+      const T*, const T*, stipple::cpu::compute_t<T>*, const stipple::ConvDims&,                              \
       const stipple::cpu::NormPrologue<T>*);
 #if STIPPLE_INSTANTIATE_KERNELS
 STIPPLE_INSTANCES(float)

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include <stipple/backend/cpu/conv_dims.hpp>
+#include <stipple/backend/conv_dims.hpp>
 #include <stipple/backend/cpu/tile.hpp>
 
 #if STIPPLE_DEFINE_KERNELS

@@ -5,26 +5,22 @@
 
 #include <stipple/backend/cpu/amx.hpp>
 #include <stipple/backend/cpu/tile.hpp>
+#include <stipple/backend/matmul_problem.hpp>
 
 namespace stipple::cpu {
 
-/// out (m, n) = A (m, k) B (k, n) [+ bias (n)] [+ residual (m, n)]. A and B are given by element strides, of which one
-/// is 1. `full` receives the result in the compute type instead of `out`, when set.
-template <class T>
-struct MatmulProblem {
-  Index m = 0, n = 0, k = 0;
-  const T* a = nullptr;
-  Index a_row_stride = 0, a_k_stride = 1;
-  const T* b = nullptr;
-  Index b_k_stride = 0, b_n_stride = 1;
-  const compute_t<T>* bias = nullptr;
-  const T* residual = nullptr;
-  T* out = nullptr;
-  compute_t<T>* full = nullptr;
-};
-
 template <class T>
 void matmul(const MatmulProblem<T>& problem);
+/// `count` products without bias and residual, whose operands and results follow each other in memory.
+template <class T>
+void matmul_batch(MatmulProblem<T> p, Index count) {
+  for (Index i = 0; i < count; ++i) {
+    matmul(p);
+    p.a += p.m * p.k;
+    p.b += p.k * p.n;
+    p.out += p.m * p.n;
+  }
+}
 
 }  // namespace stipple::cpu
 
@@ -250,7 +246,7 @@ void matmul(const MatmulProblem<T>& p) {
 #endif
 
 #if STIPPLE_INSTANTIATE_KERNELS
-STIPPLE_EXTERN template void stipple::cpu::matmul<float>(const stipple::cpu::MatmulProblem<float>&);
-STIPPLE_EXTERN template void stipple::cpu::matmul<stipple::bf16>(const stipple::cpu::MatmulProblem<stipple::bf16>&);
-STIPPLE_EXTERN template void stipple::cpu::matmul<double>(const stipple::cpu::MatmulProblem<double>&);
+STIPPLE_EXTERN template void stipple::cpu::matmul<float>(const stipple::MatmulProblem<float>&);
+STIPPLE_EXTERN template void stipple::cpu::matmul<stipple::bf16>(const stipple::MatmulProblem<stipple::bf16>&);
+STIPPLE_EXTERN template void stipple::cpu::matmul<double>(const stipple::MatmulProblem<double>&);
 #endif
