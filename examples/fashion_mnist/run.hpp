@@ -3,9 +3,13 @@
 
 #include <cstdio>
 #include <limits>
+#include <numeric>
+#include <optional>
 #include <vector>
 
 #include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/gaussian_start.hpp>
+#include <stipple/diffusion/noise.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/io/gif.hpp>
 #include <stipple/io/image.hpp>
@@ -109,6 +113,19 @@ class Run {
     example::announce(options_, "\tLoss: %.4f / step: %4lld", loss, step);
   }
 
+  // What sampling starts from: noise, or with the best recipe what the training images become in the last timestep.
+  st::Tensor<float> start(st::Index count, st::Rng& rng, std::uint64_t first_sample) const {
+    if (gaussian_start_) return gaussian_start_->draw(count, rng, first_sample);
+    st::Shape const shape = data_.images.shape().with(0, count);
+    return st::draw_normal(rng, shape, st::Purpose::user, first_sample);
+  }
+  std::optional<st::GaussianStart> make_gaussian_start() const {
+    if (!options_.best()) return {};
+    std::vector<st::Index> samples(static_cast<std::size_t>(std::min<st::Index>(data_.size(), 10'000)));
+    std::iota(samples.begin(), samples.end(), st::Index{0});
+    return st::GaussianStart(ddpm_.schedule, data_.batch(samples, nullptr).images);
+  }
+
   // All timesteps of DDPM: samples.png has what comes out, denoising.gif how one of the samples got there.
   //
   // A step adds noise to the mean, mean + sqrt(posterior variance) z (Ho et al. 2020, algorithm 2, line 4). The
@@ -116,7 +133,7 @@ class Run {
   void sample(st::Json& metrics) const {
     example::Stopwatch const watch;
     st::Rng rng(options_.seed);
-    auto const x_T = rng.normal({options_.sample_count, data_.images.dim(1), data_.images.dim(2), data_.images.dim(3)});
+    auto const x_T = start(options_.sample_count, rng, 0);
     st::Progress progress(0, options_.timesteps, options_.quiet);
     std::vector<st::Tensor<float>> images;  // after each step
     st::DdpmSamplerOptions sampler;
@@ -140,7 +157,8 @@ class Run {
     fid_.write(metrics, {.training = data_,
                          .flip = true,
                          .weights = example::hash_of_weights(net_, options_.best()),
-                         .sample = [this](const example::SampleBatch& batch) {
+                         .sample = [this](example::SampleBatch batch) {
+                           if (gaussian_start_) batch.x_T = start(batch.x_T.dim(0), batch.rng, batch.first_sample);
                            return example::draw_samples(net(), ddpm_.schedule, st::Variance::fixed_small, batch);
                          }});
   }
@@ -152,6 +170,7 @@ class Run {
   st::Model<Net> net_;
   st::Trainer<Net, st::Adam> trainer_;
   example::FidReport fid_;
+  std::optional<st::GaussianStart> gaussian_start_ = make_gaussian_start();
 };
 
 }  // namespace fashion_mnist

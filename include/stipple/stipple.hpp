@@ -29,6 +29,7 @@
 #include <stipple/data/resample.hpp>
 #include <stipple/data/transform.hpp>
 #include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/gaussian_start.hpp>
 #include <stipple/diffusion/guidance.hpp>
 #include <stipple/diffusion/samplers/ddim.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>

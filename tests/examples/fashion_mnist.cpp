@@ -76,6 +76,7 @@ TEST_CASE("fashion_mnist: stopped by time or signal and resumed, the bytes are t
   CHECK(logged_losses(parts) == logged_losses(whole));
   CHECK(bytes_of(parts / "samples.png") == bytes_of(whole / "samples.png"));
   CHECK(bytes_of(parts / "denoising.gif") == bytes_of(whole / "denoising.gif"));
+  CHECK(metric(parts, "learning_rate") == 2e-3);  // the recipe's own
 }
 
 TEST_CASE("fashion_mnist: what cannot be done is said in a sentence") {
