@@ -36,25 +36,32 @@ struct Columns {
   }
 };
 
-/// total[k] becomes its sum over the threads of the block with this thread's channels. blockDim.y is a power of two,
-/// and the block has at most 256 threads; `scratch` holds 256 * lanes floats. Every thread of the block takes part.
-template <int lanes>
-__device__ __forceinline__ void sum_over_pixels(float (&total)[lanes], float* scratch) {
-  unsigned const self = threadIdx.y * blockDim.x + threadIdx.x;
+/// values[k] becomes combine(...) of all of them over the threads of the block with this thread's channels and
+/// threadIdx.z. blockDim.y is a power of two, and the block has at most 256 threads; `scratch` holds 256 * lanes
+/// floats. Every thread takes part.
+template <int lanes, class Combine>
+__device__ __forceinline__ void combine_over_pixels(float (&values)[lanes], float* scratch, const Combine& combine) {
+  unsigned const first = threadIdx.z * blockDim.y * blockDim.x + threadIdx.x, self = first + threadIdx.y * blockDim.x;
 #pragma unroll
-  for (int k = 0; k < lanes; ++k) scratch[k * column_threads + self] = total[k];
+  for (int k = 0; k < lanes; ++k) scratch[k * column_threads + self] = values[k];
   for (unsigned rows = blockDim.y / 2; rows > 0; rows /= 2) {
     __syncthreads();
     if (threadIdx.y < rows) {
 #pragma unroll
-      for (int k = 0; k < lanes; ++k)
-        scratch[k * column_threads + self] += scratch[k * column_threads + self + rows * blockDim.x];
+      for (int k = 0; k < lanes; ++k) {
+        float* const at = scratch + k * column_threads + self;
+        *at = combine(*at, at[rows * blockDim.x]);
+      }
     }
   }
   __syncthreads();
 #pragma unroll
-  for (int k = 0; k < lanes; ++k) total[k] = scratch[k * column_threads + threadIdx.x];
+  for (int k = 0; k < lanes; ++k) values[k] = scratch[k * column_threads + first];
   __syncthreads();  // scratch may be used again
+}
+template <int lanes>
+__device__ __forceinline__ void sum_over_pixels(float (&values)[lanes], float* scratch) {
+  combine_over_pixels(values, scratch, [](float a, float b) { return a + b; });
 }
 
 }  // namespace stipple::cuda

@@ -1,5 +1,6 @@
 #include <stipple/backend/cuda/conv2d.hpp>
 
+#include <stipple/backend/cuda/depthwise.hpp>
 #include <stipple/backend/cuda/matmul.hpp>
 
 #include "launch.cuh"
@@ -40,6 +41,7 @@ template <class T>
 void conv2d(Pointer<const T> x, Pointer<const T> weight, Pointer<const float> bias, Pointer<const T> addend,
             Pointer<const T> residual, Pointer<T> y, const ConvDims& d) {
   if (d.n * d.oh * d.ow * d.o == 0) return;
+  if (is_depthwise(d)) return depthwise_conv2d(x, weight, bias, addend, residual, y, d);
   if (is_pointwise(d) && !addend) {
     auto p = pointwise_forward<T, Cuda>(x, weight, y, d);
     p.bias = bias, p.residual = residual;
@@ -54,6 +56,7 @@ template <class T>
 void conv2d_backward_input(Pointer<const T> dy, Pointer<const T> weight, Pointer<const float> bias, Pointer<T> dx,
                            const ConvDims& d) {
   if (d.n * d.h * d.w * d.c == 0) return;
+  if (is_depthwise(d)) return depthwise_conv2d_backward_input(dy, weight, bias, dx, d);
   if (is_pointwise(d)) {
     auto p = pointwise_backward_input<T, Cuda>(dy, weight, dx, d);
     p.bias = bias;
@@ -65,6 +68,7 @@ void conv2d_backward_input(Pointer<const T> dy, Pointer<const T> weight, Pointer
 
 template <class T>
 void conv2d_backward_weight(Pointer<const T> x, Pointer<const T> dy, Pointer<float> dw, const ConvDims& d) {
+  if (is_depthwise(d)) return depthwise_conv2d_backward_weight(x, dy, dw, d);
   if (is_pointwise(d)) return matmul(pointwise_backward_weight<T, Cuda>(x, dy, dw, d));
   Index const rows = weight_rows(d), size = rows * d.o;
   if (size == 0) return;

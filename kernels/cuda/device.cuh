@@ -2,6 +2,7 @@
 // Elements are stored as float or bf16; arithmetic is done in float.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <type_traits>
 
@@ -55,6 +56,31 @@ __device__ __forceinline__ T from_float(float x) {
     return bf16(x);
 #endif
   }
+}
+
+/// a b, rounded before it is used: no part of a fused multiply-add.
+__device__ __forceinline__ float rounded_product(float a, float b) {
+#if defined(__CUDACC__)
+  return __fmul_rn(a, b);
+#else
+  return a * b;
+#endif
+}
+
+/// sin(pi x) and cos(pi x); unlike those of radians, they need no local memory on a GPU.
+__device__ __forceinline__ float sine_of_half_turns(float x) {
+#if defined(__CUDACC__)
+  return sinpif(x);
+#else
+  return static_cast<float>(std::sin(3.141592653589793 * static_cast<double>(x)));
+#endif
+}
+__device__ __forceinline__ float cosine_of_half_turns(float x) {
+#if defined(__CUDACC__)
+  return cospif(x);
+#else
+  return static_cast<float>(std::cos(3.141592653589793 * static_cast<double>(x)));
+#endif
 }
 
 /// 16 bytes, read and written by one instruction.
@@ -129,44 +155,6 @@ __device__ __forceinline__ void store_lanes(T* to, Index i, Index n, bool aligne
     for (int k = 0; k < lanes; ++k)
       if (i + k < n) to[i + k] = from_float<T>(values[k]);
   }
-}
-
-/// D = A B + D of one warp: A is 16 x 16 and B 16 x 8 of bf16, D 16 x 8 of float, in the fragments of
-/// mma.sync.m16n8k16 (PTX ISA, "Matrix Fragments for mma.m16n8k16").
-__device__ __forceinline__ void multiply_add_tile(float (&d)[4], const std::uint32_t (&a)[4],
-                                                  const std::uint32_t (&b)[2]) {
-#if defined(__CUDACC__)
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-      "{%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-#else
-  struct Fragments {
-    std::uint32_t a[4], b[2];
-  };
-  struct Tile {
-    float d[4];
-  };
-  Fragments const own{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
-  unsigned const group = simulation::lane() / 4, pair = simulation::lane() % 4;
-  auto const value = [](std::uint32_t word, unsigned upper) {
-    return __uint_as_float(upper != 0 ? word & 0xffff0000u : word << 16);
-  };
-  Tile const sums = simulation::exchange(all_lanes, own, "mma.sync", [&](auto get) {
-    Tile tile{};
-    for (unsigned i = 0; i < 4; ++i) {
-      unsigned const row = group + 8 * (i / 2), column = 2 * pair + i % 2;
-      tile.d[i] = d[i];
-      for (unsigned k = 0; k < 16; ++k) {
-        Fragments const left = get(row % 8 * 4 + k % 8 / 2), right = get(column * 4 + k % 8 / 2);
-        tile.d[i] += value(left.a[row / 8 + 2 * (k / 8)], k % 2) * value(right.b[k / 8], k % 2);
-      }
-    }
-    return tile;
-  });
-  for (int i = 0; i < 4; ++i) d[i] = sums.d[i];
-#endif
 }
 
 }  // namespace stipple::cuda

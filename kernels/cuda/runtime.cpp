@@ -10,7 +10,7 @@
 
 #include "driver.hpp"
 #include "fill.hpp"
-#include "pool.hpp"
+#include "memory_pool.hpp"
 
 namespace stipple::cuda {
 

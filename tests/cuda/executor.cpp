@@ -6,6 +6,7 @@
 #include "check.hpp"
 #include "launch.cuh"
 #include "orders.hpp"
+#include "tensor_cores.cuh"
 
 using namespace stipple;
 using namespace stipple::cuda;

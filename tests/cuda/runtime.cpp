@@ -4,8 +4,8 @@
 
 #include "check.hpp"
 #include "launch.cuh"
+#include "memory_pool.hpp"
 #include "orders.hpp"
-#include "pool.hpp"
 #include "simulation/memory.hpp"
 
 using namespace stipple;

@@ -113,7 +113,7 @@ Tensor<T> stacked(const Tensor<T>& a, const Tensor<T>& b) {
 template <Real S>
 Tensor<S> weighted_sum(double a, const Tensor<S>& x, double b, const Tensor<S>& y) {
   Tensor<S> result(x.shape());
-  cpu::UpdateWeights<S> const weights{.x = static_cast<S>(a), .prediction = static_cast<S>(b), .extra = {}};
+  UpdateWeights<S> const weights{.x = static_cast<S>(a), .prediction = static_cast<S>(b), .extra = {}};
   cpu::diffusion_update<S>(weights, x.data(), y.data(), {}, result.data(), nullptr, x.size());
   return result;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include <stipple/backend/attention_shape.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -67,10 +68,13 @@ Tensor<T, D> attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<T, D>& 
 
 namespace stipple::ops::detail {
 
+template <class T, Device D>
+using Rows = AttentionRows<const T, D>;
+
 STIPPLE_INLINE Index positions(const Shape& shape) { return shape.count(1, shape.rank() - 1); }
 
-inline cpu::AttentionShape attention_shape(const char* name, const Shape& q, Index keys, Index channels, Index heads,
-                                           const AttentionSpec& spec) {
+inline AttentionShape attention_shape(const char* name, const Shape& q, Index keys, Index channels, Index heads,
+                                      const AttentionSpec& spec) {
   require(heads >= 1 && channels >= 1 && channels % heads == 0, name, ": given ", heads, " heads for ", channels,
           " channels, wanted a divisor of the channels");
   Index const dim = channels / heads, queries = positions(q);
@@ -81,8 +85,8 @@ inline cpu::AttentionShape attention_shape(const char* name, const Shape& q, Ind
 }
 
 template <Real T, Device D>
-cpu::AttentionShape attention_shape(const char* name, const Tensor<T, D>& q, const Tensor<T, D>& k,
-                                    const Tensor<T, D>& v, Index heads, const AttentionSpec& spec) {
+AttentionShape attention_shape(const char* name, const Tensor<T, D>& q, const Tensor<T, D>& k, const Tensor<T, D>& v,
+                               Index heads, const AttentionSpec& spec) {
   require(q.defined() && k.defined() && v.defined(), name, ": given an empty tensor");
   require(q.rank() >= 3 && k.rank() >= 3 && q.dim(0) == k.dim(0) && q.dim(-1) == k.dim(-1) && k.shape() == v.shape(),
           name, ": given q ", q.shape(), ", k ", k.shape(), " and v ", v.shape(),
@@ -91,7 +95,7 @@ cpu::AttentionShape attention_shape(const char* name, const Tensor<T, D>& q, con
 }
 
 template <Real T, Device D>
-cpu::AttentionShape attention_shape(const char* name, const Tensor<T, D>& qkv, Index heads, const AttentionSpec& spec) {
+AttentionShape attention_shape(const char* name, const Tensor<T, D>& qkv, Index heads, const AttentionSpec& spec) {
   require(qkv.defined(), name, ": given an empty tensor");
   require(qkv.rank() >= 3 && qkv.dim(-1) % 3 == 0, name, ": given qkv ", qkv.shape(),
           ", wanted (N, positions, 3 * channels)");
@@ -100,7 +104,7 @@ cpu::AttentionShape attention_shape(const char* name, const Tensor<T, D>& qkv, I
 
 template <Real T, Device D>
 void require_attention_gradient(const char* name, const Tensor<T, D>& dy, const AttentionResult<T, D>& forward,
-                                const Shape& y, const cpu::AttentionShape& s) {
+                                const Shape& y, const AttentionShape& s) {
   Shape const statistics{s.samples, s.heads, 2, s.queries};
   require(dy.shape() == y && forward.y.shape() == y && forward.statistics.shape() == statistics, name,
           ": given gradient ", dy.shape(), ", result ", forward.y.shape(), " and statistics ",
@@ -117,8 +121,9 @@ AttentionResult<T, D> attention(const Tensor<T, D>& q, const Tensor<T, D>& k, co
   auto const s = detail::attention_shape("attention", q, k, v, heads, spec);
   Index const channels = s.heads * s.dim;
   AttentionResult<T, D> out{Tensor<T, D>(q.shape()), Tensor<accumulate_t<T>, D>({s.samples, s.heads, 2, s.queries})};
-  cpu::attention<T>({q.data(), channels}, {k.data(), channels}, {v.data(), channels}, {out.y.data(), channels},
-                    out.statistics.data(), s);
+  using cpu::attention;
+  attention<T>(detail::Rows<T, D>{q.data(), channels}, {k.data(), channels}, {v.data(), channels},
+               {out.y.data(), channels}, out.statistics.data(), s);
   return out;
 }
 
@@ -130,9 +135,10 @@ AttentionGradients<T, D> attention_backward(const Tensor<T, D>& dy, const Tensor
   detail::require_attention_gradient("attention_backward", dy, forward, q.shape(), s);
   Index const channels = s.heads * s.dim;
   AttentionGradients<T, D> g{Tensor<T, D>(q.shape()), Tensor<T, D>(k.shape()), Tensor<T, D>(v.shape())};
-  cpu::attention_backward<T>({q.data(), channels}, {k.data(), channels}, {v.data(), channels},
-                             {forward.y.data(), channels}, dy.data(), forward.statistics.data(), g.q.data(), g.k.data(),
-                             g.v.data(), s);
+  using cpu::attention_backward;
+  attention_backward<T>(detail::Rows<T, D>{q.data(), channels}, {k.data(), channels}, {v.data(), channels},
+                        {forward.y.data(), channels}, dy.data(), forward.statistics.data(), g.q.data(), g.k.data(),
+                        g.v.data(), s);
   return g;
 }
 
@@ -140,11 +146,12 @@ template <Real T, Device D>
 AttentionResult<T, D> attention_qkv(const Tensor<T, D>& qkv, Index heads, const AttentionSpec& spec) {
   auto const s = detail::attention_shape("attention_qkv", qkv, heads, spec);
   Index const channels = s.heads * s.dim, stride = 3 * channels;
-  const T* const q = qkv.data();
+  auto const q = qkv.data();
   AttentionResult<T, D> out{Tensor<T, D>(qkv.shape().with(-1, channels)),
                             Tensor<accumulate_t<T>, D>({s.samples, s.heads, 2, s.queries})};
-  cpu::attention<T>({q, stride}, {q + channels, stride}, {q + 2 * channels, stride}, {out.y.data(), channels},
-                    out.statistics.data(), s);
+  using cpu::attention;
+  attention<T>(detail::Rows<T, D>{q, stride}, {q + channels, stride}, {q + 2 * channels, stride},
+               {out.y.data(), channels}, out.statistics.data(), s);
   return out;
 }
 
@@ -154,11 +161,12 @@ Tensor<T, D> attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<T, D>& 
   auto const s = detail::attention_shape("attention_qkv_backward", qkv, heads, spec);
   Index const channels = s.heads * s.dim, stride = 3 * channels;
   detail::require_attention_gradient("attention_qkv_backward", dy, forward, qkv.shape().with(-1, channels), s);
-  const T* const q = qkv.data();
+  auto const q = qkv.data();
   Tensor<T, D> g(qkv.shape());
-  cpu::attention_backward<T>({q, stride}, {q + channels, stride}, {q + 2 * channels, stride},
-                             {forward.y.data(), channels}, dy.data(), forward.statistics.data(), g.data(),
-                             g.data() + channels, g.data() + 2 * channels, s);
+  using cpu::attention_backward;
+  attention_backward<T>(detail::Rows<T, D>{q, stride}, {q + channels, stride}, {q + 2 * channels, stride},
+                        {forward.y.data(), channels}, dy.data(), forward.statistics.data(), g.data(),
+                        g.data() + channels, g.data() + 2 * channels, s);
   return g;
 }
 

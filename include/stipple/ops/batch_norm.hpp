@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include <stipple/backend/norm_shape.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -62,15 +63,32 @@ namespace stipple::ops::detail {
 
 /// Checks x (..., C) and its per-channel operands.
 template <Real T, Device D>
-cpu::NormPlan batch_norm_plan(const char* name, const Tensor<T, D>& x,
-                              std::initializer_list<const Tensor<accumulate_t<T>, D>*> operands) {
+NormShape batch_norm_shape(const char* name, const Tensor<T, D>& x,
+                           std::initializer_list<const Tensor<accumulate_t<T>, D>*> operands) {
   require(x.defined() && x.rank() >= 2 && x.dim(-1) >= 1, name, ": given an input of shape ", x.shape(),
           ", wanted (N, ..., C) with at least one channel");
   Index const channels = x.dim(-1);
   for (auto const* operand : operands)
     require(!operand->defined() || operand->shape() == Shape{channels}, name, ": given an operand of shape ",
             operand->shape(), " for ", channels, " channels, wanted (", channels, ")");
-  return cpu::batch_norm_plan(x.size() / channels, channels);
+  return {1, x.size() / channels, channels, channels};
+}
+
+template <Real A>
+void inverse_deviations(const Tensor<A>& variance, Tensor<A>& rstd, double eps) {
+  for (Index c = 0; c < variance.size(); ++c) {
+    require(variance.data()[c] >= 0, "batch_norm: given variance ", static_cast<double>(variance.data()[c]),
+            " of channel ", c, ", wanted zero or more");
+    rstd.data()[c] = static_cast<A>(1 / std::sqrt(static_cast<double>(variance.data()[c]) + eps));
+  }
+}
+
+/// running = (1 - momentum) running + momentum scale batch
+template <Real A>
+void update_running(Tensor<A>& running, const Tensor<A>& batch, double momentum, double scale) {
+  for (Index c = 0; c < running.size(); ++c)
+    running.data()[c] = static_cast<A>((1 - momentum) * static_cast<double>(running.data()[c]) +
+                                       momentum * scale * static_cast<double>(batch.data()[c]));
 }
 
 }  // namespace stipple::ops::detail
@@ -80,15 +98,16 @@ namespace stipple::ops {
 template <Real T, Device D>
 BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
                                  const Tensor<accumulate_t<T>, D>& bias, double eps) {
-  auto const plan = detail::batch_norm_plan("batch_norm", x, {&weight, &bias});
-  require(plan.pixels >= 2, "batch_norm: given an input of shape ", x.shape(),
+  auto const shape = detail::batch_norm_shape("batch_norm", x, {&weight, &bias});
+  require(shape.pixels >= 2, "batch_norm: given an input of shape ", x.shape(),
           ", wanted at least two values a channel to take statistics of");
   require(eps >= 0, "batch_norm: given eps ", eps, ", wanted zero or more");
-  Shape const per_channel{plan.channels};
+  Shape const per_channel{shape.channels};
   BatchNormResult<T, D> out{Tensor<T, D>(x.shape()), Tensor<accumulate_t<T>, D>(per_channel),
                             Tensor<accumulate_t<T>, D>(per_channel), Tensor<accumulate_t<T>, D>(per_channel)};
-  cpu::group_norm(x.data(), weight.data(), bias.data(), out.y.data(), out.mean.data(), out.rstd.data(),
-                  out.variance.data(), plan, eps, Activation::none);
+  using cpu::group_norm;
+  group_norm<T>(x.data(), weight.data(), bias.data(), out.y.data(), out.mean.data(), out.rstd.data(),
+                out.variance.data(), shape, eps, Activation::none);
   return out;
 }
 
@@ -97,16 +116,15 @@ BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_
                                  const Tensor<accumulate_t<T>, D>& bias, const Tensor<accumulate_t<T>, D>& mean,
                                  const Tensor<accumulate_t<T>, D>& variance, double eps) {
   require(mean.defined() && variance.defined(), "batch_norm: given no running statistics to evaluate with");
-  auto const plan = detail::batch_norm_plan("batch_norm", x, {&weight, &bias, &mean, &variance});
+  auto const shape = detail::batch_norm_shape("batch_norm", x, {&weight, &bias, &mean, &variance});
   require(eps >= 0, "batch_norm: given eps ", eps, ", wanted zero or more");
   BatchNormResult<T, D> out{Tensor<T, D>(x.shape()), mean, Tensor<accumulate_t<T>, D>(mean.shape()), variance};
-  for (Index c = 0; c < plan.channels; ++c) {
-    require(variance.data()[c] >= 0, "batch_norm: given variance ", static_cast<double>(variance.data()[c]),
-            " of channel ", c, ", wanted zero or more");
-    out.rstd.data()[c] = static_cast<accumulate_t<T>>(1 / std::sqrt(static_cast<double>(variance.data()[c]) + eps));
-  }
-  cpu::batch_norm_given(x.data(), mean.data(), std::as_const(out.rstd).data(), weight.data(), bias.data(), out.y.data(),
-                        plan);
+  if constexpr (std::same_as<D, Cpu>)
+    detail::inverse_deviations(variance, out.rstd, eps);
+  else
+    inverse_deviations(variance.data(), out.rstd.data(), eps, shape.channels);
+  using cpu::batch_norm_given;
+  batch_norm_given<T>(x.data(), mean.data(), out.rstd.data(), weight.data(), bias.data(), out.y.data(), shape);
   return out;
 }
 
@@ -117,19 +135,21 @@ BatchNormGradients<T, D> batch_norm_backward(const Tensor<T, D>& dy, const Tenso
                                              const Tensor<accumulate_t<T>, D>& mean,
                                              const Tensor<accumulate_t<T>, D>& rstd, BatchStatistics statistics) {
   require(mean.defined() && rstd.defined(), "batch_norm backward: given no statistics");
-  auto const plan = detail::batch_norm_plan("batch_norm backward", x, {&weight, &bias, &mean, &rstd});
+  auto const shape = detail::batch_norm_shape("batch_norm backward", x, {&weight, &bias, &mean, &rstd});
   require(dy.shape() == x.shape(), "batch_norm backward: given a gradient of shape ", dy.shape(), ", wanted ",
           x.shape());
   BatchNormGradients<T, D> g;
   g.x = Tensor<T, D>(x.shape());
   if (weight.defined()) g.weight = Tensor<accumulate_t<T>, D>(weight.shape());
   if (bias.defined()) g.bias = Tensor<accumulate_t<T>, D>(bias.shape());
+  using cpu::batch_norm_given_backward;
+  using cpu::group_norm_backward;
   if (statistics == BatchStatistics::batch)
-    cpu::group_norm_backward(dy.data(), x.data(), weight.data(), bias.data(), mean.data(), rstd.data(), g.x.data(),
-                             g.weight.data(), g.bias.data(), plan, Activation::none);
+    group_norm_backward<T>(dy.data(), x.data(), weight.data(), bias.data(), mean.data(), rstd.data(), g.x.data(),
+                           g.weight.data(), g.bias.data(), shape, Activation::none);
   else
-    cpu::batch_norm_given_backward(dy.data(), x.data(), mean.data(), rstd.data(), weight.data(), g.x.data(),
-                                   g.weight.data(), g.bias.data(), plan);
+    batch_norm_given_backward<T>(dy.data(), x.data(), mean.data(), rstd.data(), weight.data(), g.x.data(),
+                                 g.weight.data(), g.bias.data(), shape);
   return g;
 }
 
@@ -141,11 +161,12 @@ void update_running_statistics(Tensor<A, D>& mean, Tensor<A, D>& variance, const
           batch_mean.shape());
   require(momentum >= 0 && momentum <= 1, "batch_norm: given momentum ", momentum, ", wanted 0 to 1");
   double const unbias = static_cast<double>(count) / static_cast<double>(std::max<Index>(1, count - 1));
-  for (Index c = 0; c < mean.size(); ++c) {
-    double const m = static_cast<double>(batch_mean.data()[c]), v = static_cast<double>(batch_variance.data()[c]);
-    mean.data()[c] = static_cast<A>((1 - momentum) * static_cast<double>(mean.data()[c]) + momentum * m);
-    variance.data()[c] =
-        static_cast<A>((1 - momentum) * static_cast<double>(variance.data()[c]) + momentum * unbias * v);
+  if constexpr (std::same_as<D, Cpu>) {
+    detail::update_running(mean, batch_mean, momentum, 1);
+    detail::update_running(variance, batch_variance, momentum, unbias);
+  } else {
+    update_running(mean.data(), batch_mean.data(), momentum, 1, mean.size());
+    update_running(variance.data(), batch_variance.data(), momentum, unbias, variance.size());
   }
 }
 

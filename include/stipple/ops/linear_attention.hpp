@@ -1,6 +1,7 @@
 // Linear attention (Shen et al. 2021, "Efficient attention", with both softmaxes): cost linear in the positions.
 #pragma once
 
+#include <stipple/backend/linear_attention_shape.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -35,8 +36,7 @@ Tensor<T, D> linear_attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<
 namespace stipple::ops::detail {
 
 template <Real T, Device D>
-cpu::LinearAttentionShape linear_attention_shape(const char* name, const Tensor<T, D>& qkv, Index heads,
-                                                 Index head_dim) {
+LinearAttentionShape linear_attention_shape(const char* name, const Tensor<T, D>& qkv, Index heads, Index head_dim) {
   require(qkv.defined(), name, ": given an empty tensor");
   require(heads >= 1 && head_dim >= 1, name, ": given ", heads, " heads of size ", head_dim,
           ", wanted one or more of each");
@@ -59,7 +59,8 @@ LinearAttentionResult<T, D> linear_attention_qkv(const Tensor<T, D>& qkv, Index 
   LinearAttentionResult<T, D> out{Tensor<T, D>(qkv.shape().with(-1, heads * head_dim)),
                                   Tensor<accumulate_t<T>, D>({s.samples, heads, head_dim, head_dim}),
                                   Tensor<accumulate_t<T>, D>({s.samples, heads, 2, head_dim})};
-  cpu::linear_attention<T>(qkv.data(), out.y.data(), out.context.data(), out.statistics.data(), s);
+  using cpu::linear_attention;
+  linear_attention<T>(qkv.data(), out.y.data(), out.context.data(), out.statistics.data(), s);
   return out;
 }
 
@@ -73,8 +74,8 @@ Tensor<T, D> linear_attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<
           "linear_attention_qkv_backward: given gradient ", dy.shape(), ", context ", forward.context.shape(),
           " and statistics ", forward.statistics.shape(), ", wanted ", y, ", ", context, " and ", statistics);
   Tensor<T, D> g(qkv.shape());
-  cpu::linear_attention_backward<T>(dy.data(), qkv.data(), forward.context.data(), forward.statistics.data(), g.data(),
-                                    s);
+  using cpu::linear_attention_backward;
+  linear_attention_backward<T>(dy.data(), qkv.data(), forward.context.data(), forward.statistics.data(), g.data(), s);
   return g;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <stipple/backend/pool_plan.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -50,7 +51,7 @@ Tensor<T, D> global_avg_pool_backward(const Tensor<T, D>& dy, const Shape& x);
 
 namespace stipple::ops::detail {
 
-inline cpu::PoolPlan pool_plan(const char* name, const Shape& x, PoolSpec spec) {
+inline PoolPlan pool_plan(const char* name, const Shape& x, PoolSpec spec) {
   require(x.rank() == 4, name, ": given shape ", x, ", wanted (N, H, W, C)");
   require(spec.kernel >= 1 && spec.stride >= 1 && spec.padding >= 0 && spec.padding <= spec.kernel / 2, name,
           ": given kernel ", spec.kernel, ", stride ", spec.stride, " and padding ", spec.padding,
@@ -90,7 +91,7 @@ inline cpu::Taps global_taps(Index in) {
 }
 
 template <Real T, Device D>
-void check_pool_gradient(const char* name, const Tensor<T, D>& dy, const cpu::PoolPlan& p) {
+void check_pool_gradient(const char* name, const Tensor<T, D>& dy, const PoolPlan& p) {
   Shape const wanted{p.n, p.out_height, p.out_width, p.channels};
   require(dy.shape() == wanted, name, ": given a gradient of shape ", dy.shape(), ", wanted ", wanted);
 }
@@ -103,8 +104,11 @@ template <Real T, Device D>
 Tensor<T, D> avg_pool(const Tensor<T, D>& x, PoolSpec spec) {
   auto const p = detail::pool_plan("avg_pool", x.shape(), spec);
   Tensor<T, D> y({p.n, p.out_height, p.out_width, p.channels});
-  cpu::resample(x.data(), y.data(), p.n, p.height, p.width, p.channels,
-                detail::average_taps(p.height, p.out_height, spec), detail::average_taps(p.width, p.out_width, spec));
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::resample(x.data(), y.data(), p.n, p.height, p.width, p.channels,
+                  detail::average_taps(p.height, p.out_height, spec), detail::average_taps(p.width, p.out_width, spec));
+  else
+    avg_pool(x.data(), y.data(), p, spec.counts_padding);
   return y;
 }
 
@@ -113,9 +117,12 @@ Tensor<T, D> avg_pool_backward(const Tensor<T, D>& dy, const Shape& x, PoolSpec 
   auto const p = detail::pool_plan("avg_pool_backward", x, spec);
   detail::check_pool_gradient("avg_pool_backward", dy, p);
   Tensor<T, D> dx(x);
-  cpu::resample(dy.data(), dx.data(), p.n, p.out_height, p.out_width, p.channels,
-                cpu::transpose(detail::average_taps(p.height, p.out_height, spec), p.height),
-                cpu::transpose(detail::average_taps(p.width, p.out_width, spec), p.width));
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::resample(dy.data(), dx.data(), p.n, p.out_height, p.out_width, p.channels,
+                  cpu::transpose(detail::average_taps(p.height, p.out_height, spec), p.height),
+                  cpu::transpose(detail::average_taps(p.width, p.out_width, spec), p.width));
+  else
+    avg_pool_backward(dy.data(), dx.data(), p, spec.counts_padding);
   return dx;
 }
 
@@ -123,7 +130,8 @@ template <Real T, Device D>
 Tensor<T, D> max_pool(const Tensor<T, D>& x, PoolSpec spec) {
   auto const p = detail::pool_plan("max_pool", x.shape(), spec);
   Tensor<T, D> y({p.n, p.out_height, p.out_width, p.channels});
-  cpu::max_pool(x.data(), y.data(), p);
+  using cpu::max_pool;
+  max_pool(x.data(), y.data(), p);
   return y;
 }
 
@@ -133,7 +141,8 @@ Tensor<T, D> max_pool_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x, co
   detail::check_pool_gradient("max_pool_backward", dy, p);
   detail::check_pool_gradient("max_pool_backward", y, p);
   Tensor<T, D> dx(x.shape());
-  cpu::max_pool_backward(dy.data(), x.data(), y.data(), dx.data(), p);
+  using cpu::max_pool_backward;
+  max_pool_backward(dy.data(), x.data(), y.data(), dx.data(), p);
   return dx;
 }
 
@@ -142,8 +151,11 @@ Tensor<T, D> global_avg_pool(const Tensor<T, D>& x) {
   require(x.rank() == 4 && x.dim(1) >= 1 && x.dim(2) >= 1, "global_avg_pool: given shape ", x.shape(),
           ", wanted (N, H, W, C) with pixels");
   Tensor<T, D> y({x.dim(0), x.dim(3)});
-  cpu::resample(x.data(), y.data(), x.dim(0), x.dim(1), x.dim(2), x.dim(3), detail::global_taps(x.dim(1)),
-                detail::global_taps(x.dim(2)));
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::resample(x.data(), y.data(), x.dim(0), x.dim(1), x.dim(2), x.dim(3), detail::global_taps(x.dim(1)),
+                  detail::global_taps(x.dim(2)));
+  else
+    global_avg_pool(x.data(), y.data(), x.dim(0), x.dim(1) * x.dim(2), x.dim(3));
   return y;
 }
 
@@ -152,8 +164,11 @@ Tensor<T, D> global_avg_pool_backward(const Tensor<T, D>& dy, const Shape& x) {
   require(x.rank() == 4 && dy.shape() == Shape{x[0], x[3]}, "global_avg_pool_backward: given shapes ", dy.shape(),
           " and ", x, ", wanted (N, C) and (N, H, W, C)");
   Tensor<T, D> dx(x);
-  cpu::resample(dy.data(), dx.data(), x[0], 1, 1, x[3], cpu::transpose(detail::global_taps(x[1]), x[1]),
-                cpu::transpose(detail::global_taps(x[2]), x[2]));
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::resample(dy.data(), dx.data(), x[0], 1, 1, x[3], cpu::transpose(detail::global_taps(x[1]), x[1]),
+                  cpu::transpose(detail::global_taps(x[2]), x[2]));
+  else
+    global_avg_pool_backward(dy.data(), dx.data(), x[0], x[1] * x[2], x[3]);
   return dx;
 }
 

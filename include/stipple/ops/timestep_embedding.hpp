@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include <stipple/backend/timestep_frequencies.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -41,17 +42,10 @@ Tensor<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, 
           spec.downscale_freq_shift, ", wanted at least 2 features and a shift below half of them");
   require(spec.max_period > 0 && std::isfinite(spec.scale * spec.max_period), "timestep_embedding: given period ",
           spec.max_period, " and scale ", spec.scale, ", wanted a positive period and finite numbers");
-  cpu::TurnTable table;
-  for (Index i = 0; i < half; ++i) {
-    double const exponent = i == 0 ? 0 : -static_cast<double>(i) / divisor;
-    double const turns = spec.scale * std::pow(spec.max_period, exponent) / 6.283185307179586;
-    auto const upper = static_cast<float>(turns);
-    table.turns.push_back(turns);
-    table.upper.push_back(upper);
-    table.lower.push_back(static_cast<float>(turns - static_cast<double>(upper)));
-  }
+  TimestepFrequencies const frequencies{half, spec.scale, spec.max_period, divisor};
   Tensor<T, D> y({t.dim(0), dim});
-  cpu::timestep_embedding(t.data(), y.data(), t.dim(0), dim, spec.flip_sin_to_cos, table);
+  using cpu::timestep_embedding;
+  timestep_embedding(t.data(), y.data(), t.dim(0), dim, spec.flip_sin_to_cos, frequencies);
   return y;
 }
 

@@ -1,7 +1,7 @@
 // CPU kernels of scaled-dot-product attention: tiled, so that no (queries, keys) array exists.
 #pragma once
 
-#include <stipple/backend/cpu/attention_dims.hpp>
+#include <stipple/backend/attention_shape.hpp>
 #include <stipple/backend/cpu/small_product.hpp>
 
 namespace stipple::cpu {
@@ -122,13 +122,12 @@ void attention_backward(AttentionRows<const T> q, AttentionRows<const T> k, Atte
 
 #define STIPPLE_INSTANCES(T)                                                                             \
   STIPPLE_EXTERN template void stipple::cpu::attention<T>(                                               \
-      stipple::cpu::AttentionRows<const T>, stipple::cpu::AttentionRows<const T>,                        \
-      stipple::cpu::AttentionRows<const T>, stipple::cpu::AttentionRows<T>, stipple::cpu::compute_t<T>*, \
-      const stipple::cpu::AttentionShape&);                                                              \
+      stipple::AttentionRows<const T>, stipple::AttentionRows<const T>, stipple::AttentionRows<const T>, \
+      stipple::AttentionRows<T>, stipple::cpu::compute_t<T>*, const stipple::AttentionShape&);           \
   STIPPLE_EXTERN template void stipple::cpu::attention_backward<T>(                                      \
-      stipple::cpu::AttentionRows<const T>, stipple::cpu::AttentionRows<const T>,                        \
-      stipple::cpu::AttentionRows<const T>, stipple::cpu::AttentionRows<const T>, const T*,              \
-      const stipple::cpu::compute_t<T>*, T*, T*, T*, const stipple::cpu::AttentionShape&);
+      stipple::AttentionRows<const T>, stipple::AttentionRows<const T>, stipple::AttentionRows<const T>, \
+      stipple::AttentionRows<const T>, const T*, const stipple::cpu::compute_t<T>*, T*, T*, T*,          \
+      const stipple::AttentionShape&);
 #if STIPPLE_INSTANTIATE_KERNELS
 STIPPLE_INSTANCES(float)
 STIPPLE_INSTANCES(stipple::bf16)

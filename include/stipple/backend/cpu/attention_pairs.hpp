@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <limits>
 
-#include <stipple/backend/cpu/attention_dims.hpp>
+#include <stipple/backend/attention_shape.hpp>
 #include <stipple/backend/cpu/pair_product.hpp>
 
 #if STIPPLE_DEFINE_KERNELS
 
 namespace stipple::cpu {
+
+/// Products below which attention is not shared among threads.
+inline constexpr Index attention_grain = 256 * 1024;
 
 /// Terms of products and rows that are added to come in whole tiles of 32 numbers.
 inline constexpr Index whole_tiles(Index n) { return (n + 2 * amx_depth - 1) / (2 * amx_depth) * (2 * amx_depth); }

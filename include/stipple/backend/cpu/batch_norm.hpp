@@ -8,9 +8,6 @@
 
 namespace stipple::cpu {
 
-/// The plan under which (pixels, channels) are normalised channel by channel.
-inline NormPlan batch_norm_plan(Index pixels, Index channels) { return {1, pixels, channels, channels}; }
-
 /// y = (x - mean) rstd weight + bias with mean and rstd given, (channels). weight and bias may be null.
 template <class T>
 void batch_norm_given(const T* x, const compute_t<T>* mean, const compute_t<T>* rstd, const compute_t<T>* weight,

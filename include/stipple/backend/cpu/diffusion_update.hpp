@@ -1,27 +1,11 @@
 // CPU kernels of the forward process and of one sampler step: weighted sums of a few arrays in one pass.
 #pragma once
 
-#include <array>
-
 #include <stipple/backend/cpu/compiled.hpp>
 #include <stipple/backend/cpu/simd.hpp>
+#include <stipple/backend/diffusion_weights.hpp>
 
 namespace stipple::cpu {
-
-/// x0 = clamp(x0_of_x x + x0_of_prediction p, -clip, clip);
-/// out = x x + prediction p + x0 x0 + sum over k of extra[k] extras[k].
-template <class T>
-struct UpdateWeights {
-  static constexpr int max_extras = 3;
-  T x0_of_x = 0, x0_of_prediction = 0;
-  T clip = std::numeric_limits<T>::infinity();
-  T x = 0, prediction = 0, x0 = 0;
-  std::array<T, max_extras> extra{};
-};
-
-/// Arrays of n elements; the first null pointer among the extras ends them.
-template <class T>
-using UpdateExtras = std::array<const T*, UpdateWeights<T>::max_extras>;
 
 /// One sampler step. `x0` receives the bounded x0 unless null.
 template <class T>
@@ -62,10 +46,9 @@ void mix_rows(const U* a, const U* x, const U* b, const U* y, T* out, Index rows
 
 #endif
 
-#define STIPPLE_INSTANCES(T)                                                                                         \
-  STIPPLE_EXTERN template void stipple::cpu::diffusion_update<T>(const stipple::cpu::UpdateWeights<T>&, const T*,    \
-                                                                 const T*, const stipple::cpu::UpdateExtras<T>&, T*, \
-                                                                 T*, stipple::Index);
+#define STIPPLE_INSTANCES(T)                                      \
+  STIPPLE_EXTERN template void stipple::cpu::diffusion_update<T>( \
+      const stipple::UpdateWeights<T>&, const T*, const T*, const stipple::UpdateExtras<T>&, T*, T*, stipple::Index);
 #define STIPPLE_INSTANCES_OF_TWO(T, U)                                                                  \
   STIPPLE_EXTERN template void stipple::cpu::mix_rows<T, U>(const U*, const U*, const U*, const U*, T*, \
                                                             stipple::Index, stipple::Index);

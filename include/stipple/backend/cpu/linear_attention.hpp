@@ -4,12 +4,9 @@
 #include <algorithm>
 
 #include <stipple/backend/cpu/small_product.hpp>
+#include <stipple/backend/linear_attention_shape.hpp>
 
 namespace stipple::cpu {
-
-struct LinearAttentionShape {
-  Index samples, heads, positions, dim;
-};
 
 /// y (samples, positions, heads dim) from qkv (samples, positions, 3 heads dim). Saves `context` (samples, heads, dim,
 /// dim) and `statistics` (samples, heads, 2, dim): the largest k of each channel over the positions, and 1 / sum of
@@ -115,13 +112,12 @@ void linear_attention_backward(const T* dy, const T* qkv, const compute_t<T>* co
 
 #endif
 
-#define STIPPLE_INSTANCES(T)                                                                                 \
-  STIPPLE_EXTERN template void stipple::cpu::linear_attention<T>(const T*, T*, stipple::cpu::compute_t<T>*,  \
-                                                                 stipple::cpu::compute_t<T>*,                \
-                                                                 const stipple::cpu::LinearAttentionShape&); \
-  STIPPLE_EXTERN template void stipple::cpu::linear_attention_backward<T>(                                   \
-      const T*, const T*, const stipple::cpu::compute_t<T>*, const stipple::cpu::compute_t<T>*, T*,          \
-      const stipple::cpu::LinearAttentionShape&);
+#define STIPPLE_INSTANCES(T)                                                                                         \
+  STIPPLE_EXTERN template void stipple::cpu::linear_attention<T>(                                                    \
+      const T*, T*, stipple::cpu::compute_t<T>*, stipple::cpu::compute_t<T>*, const stipple::LinearAttentionShape&); \
+  STIPPLE_EXTERN template void stipple::cpu::linear_attention_backward<T>(                                           \
+      const T*, const T*, const stipple::cpu::compute_t<T>*, const stipple::cpu::compute_t<T>*, T*,                  \
+      const stipple::LinearAttentionShape&);
 #if STIPPLE_INSTANTIATE_KERNELS
 STIPPLE_INSTANCES(float)
 STIPPLE_INSTANCES(stipple::bf16)

@@ -5,21 +5,10 @@
 
 #include <stipple/backend/cpu/compiled.hpp>
 #include <stipple/backend/cpu/simd.hpp>
+#include <stipple/backend/pool_plan.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple::cpu {
-
-/// Square windows over images of n x height x width x channels.
-struct PoolPlan {
-  Index n = 0, height = 0, width = 0, channels = 0;
-  Index kernel = 1, stride = 1, padding = 0;
-  Index out_height = 0, out_width = 0;
-
-  /// True if every pixel lies in exactly one window.
-  bool tiles() const {
-    return kernel == stride && padding == 0 && out_height * stride == height && out_width * stride == width;
-  }
-};
 
 /// y = the largest of each window; a NaN counts as the largest.
 template <class T>
@@ -83,10 +72,10 @@ void max_pool_backward(const T* dy, const T* x, const T* y, T* dx, const PoolPla
 
 #endif
 
-#define STIPPLE_INSTANCES(T)                                                                           \
-  STIPPLE_EXTERN template void stipple::cpu::max_pool<T>(const T*, T*, const stipple::cpu::PoolPlan&); \
-  STIPPLE_EXTERN template void stipple::cpu::max_pool_backward<T>(const T*, const T*, const T*, T*,    \
-                                                                  const stipple::cpu::PoolPlan&);
+#define STIPPLE_INSTANCES(T)                                                                        \
+  STIPPLE_EXTERN template void stipple::cpu::max_pool<T>(const T*, T*, const stipple::PoolPlan&);   \
+  STIPPLE_EXTERN template void stipple::cpu::max_pool_backward<T>(const T*, const T*, const T*, T*, \
+                                                                  const stipple::PoolPlan&);
 #if STIPPLE_INSTANTIATE_KERNELS
 STIPPLE_INSTANCES(float)
 STIPPLE_INSTANCES(stipple::bf16)

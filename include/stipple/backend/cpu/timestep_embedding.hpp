@@ -6,21 +6,17 @@
 
 #include <stipple/backend/cpu/compiled.hpp>
 #include <stipple/backend/cpu/simd.hpp>
+#include <stipple/backend/timestep_frequencies.hpp>
 
 namespace stipple::cpu {
-
-/// Frequencies in turns per unit of t, as doubles and as sums of two floats.
-struct TurnTable {
-  std::vector<double> turns;
-  std::vector<float> upper, lower;
-};
 
 /// y (n, dim): sines and cosines of t[i] times each frequency, sines first or cosines first; with an odd `dim` a zero
 /// in the last column.
 template <class T>
-void timestep_embedding(const compute_t<T>* t, T* y, Index n, Index dim, bool cosines_first, const TurnTable& table);
+void timestep_embedding(const compute_t<T>* t, T* y, Index n, Index dim, bool cosines_first,
+                        const TimestepFrequencies& frequencies);
 
-/// Pointers into a TurnTable of `count` frequencies.
+/// `count` frequencies in turns per unit of t, as doubles and as sums of two floats.
 struct TurnView {
   const double* turns;
   const float* upper;
@@ -38,9 +34,17 @@ struct TurnView {
 namespace stipple::cpu {
 
 template <class T>
-void timestep_embedding(const compute_t<T>* t, T* y, Index n, Index dim, bool cosines_first, const TurnTable& table) {
-  auto const half = static_cast<Index>(table.turns.size());
-  TurnView const view{table.turns.data(), table.upper.data(), table.lower.data(), half};
+void timestep_embedding(const compute_t<T>* t, T* y, Index n, Index dim, bool cosines_first,
+                        const TimestepFrequencies& frequencies) {
+  Index const half = frequencies.count;
+  std::vector<double> turns;
+  std::vector<float> upper, lower;
+  for (Index i = 0; i < half; ++i) {
+    turns.push_back(frequencies.turns(i));
+    upper.push_back(static_cast<float>(turns.back()));
+    lower.push_back(static_cast<float>(turns.back() - static_cast<double>(upper.back())));
+  }
+  TurnView const view{turns.data(), upper.data(), lower.data(), half};
   parallel_for(n, std::max<Index>(1, 4096 / std::max<Index>(1, dim)), [=](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
       T* const row = y + i * dim;
@@ -56,9 +60,10 @@ void timestep_embedding(const compute_t<T>* t, T* y, Index n, Index dim, bool co
 
 #endif
 
-#define STIPPLE_INSTANCES(T)                                        \
-  STIPPLE_EXTERN template void stipple::cpu::timestep_embedding<T>( \
-      const stipple::cpu::compute_t<T>*, T*, stipple::Index, stipple::Index, bool, const stipple::cpu::TurnTable&);
+#define STIPPLE_INSTANCES(T)                                                                              \
+  STIPPLE_EXTERN template void stipple::cpu::timestep_embedding<T>(const stipple::cpu::compute_t<T>*, T*, \
+                                                                   stipple::Index, stipple::Index, bool,  \
+                                                                   const stipple::TimestepFrequencies&);
 #if STIPPLE_INSTANTIATE_KERNELS
 STIPPLE_INSTANCES(float)
 STIPPLE_INSTANCES(stipple::bf16)

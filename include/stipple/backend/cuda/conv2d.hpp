@@ -1,4 +1,4 @@
-// Convolution on a GPU, by cuDNN.
+// Convolution on a GPU.
 #pragma once
 
 #include <stipple/backend/conv_dims.hpp>

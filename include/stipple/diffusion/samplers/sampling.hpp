@@ -49,7 +49,7 @@ NoiseFunction<S> noise_function(Noise& noise, std::uint64_t) {
   return [&noise](int step, const Shape& shape) { return noise(step, shape); };
 }
 
-// Weights of a step in double; see cpu::UpdateWeights.
+// Weights of a step in double; see UpdateWeights.
 struct StepWeights {
   LinearForm x0_form;
   double x = 0, prediction = 0, x0 = 0;
@@ -140,7 +140,7 @@ StepResult<S> step(StepWeights w, const X0Bound& bound, const Tensor<S>& x, cons
   StepResult<S> result;
   bool const thresholded = bound.threshold_ratio > 0;
   if (thresholded) {
-    cpu::UpdateWeights<S> const form{
+    UpdateWeights<S> const form{
         .x = static_cast<S>(w.x0_form.a), .prediction = static_cast<S>(w.x0_form.b), .extra = {}};
     result.x0 = Tensor<S>(x.shape());
     cpu::diffusion_update<S>(form, x.data(), prediction.data(), {}, result.x0.data(), nullptr, x.size());
@@ -154,14 +154,14 @@ StepResult<S> step(StepWeights w, const X0Bound& bound, const Tensor<S>& x, cons
     w.prediction += w.x0 * w.x0_form.b;
     w.x0 = 0;
   }
-  cpu::UpdateWeights<S> weights{.x0_of_x = static_cast<S>(w.x0_form.a),
-                                .x0_of_prediction = static_cast<S>(w.x0_form.b),
-                                .clip = static_cast<S>(bound.clip),
-                                .x = static_cast<S>(w.x),
-                                .prediction = static_cast<S>(w.prediction),
-                                .x0 = static_cast<S>(w.x0),
-                                .extra = {}};
-  cpu::UpdateExtras<S> pointers{};
+  UpdateWeights<S> weights{.x0_of_x = static_cast<S>(w.x0_form.a),
+                           .x0_of_prediction = static_cast<S>(w.x0_form.b),
+                           .clip = static_cast<S>(bound.clip),
+                           .x = static_cast<S>(w.x),
+                           .prediction = static_cast<S>(w.prediction),
+                           .x0 = static_cast<S>(w.x0),
+                           .extra = {}};
+  UpdateExtras<S> pointers{};
   for (std::size_t k = 0; k < extras.size(); ++k) {
     weights.extra[k] = static_cast<S>(w.extra[k]);
     pointers[k] = std::as_const(*extras[k]).data();

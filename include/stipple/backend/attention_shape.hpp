@@ -1,9 +1,10 @@
 // What the kernels of attention are told of their operands.
 #pragma once
 
+#include <stipple/core/device.hpp>
 #include <stipple/core/shape.hpp>
 
-namespace stipple::cpu {
+namespace stipple {
 
 struct AttentionShape {
   Index samples, heads, queries, keys, dim;
@@ -12,13 +13,10 @@ struct AttentionShape {
 };
 
 /// Rows of one operand, `stride` apart in every sample; head h takes the `dim` numbers from h dim on.
-template <class T>
+template <class T, Device D = Cpu>
 struct AttentionRows {
-  T* data;
+  typename D::template pointer<T> data;
   Index stride;
 };
 
-/// Products below which attention is not shared among threads.
-inline constexpr Index attention_grain = 256 * 1024;
-
-}  // namespace stipple::cpu
+}  // namespace stipple

@@ -1,0 +1,21 @@
+// Depthwise convolution on a GPU: one kernel a channel. What convolutions call when `is_depthwise`.
+#pragma once
+
+#include <stipple/backend/conv_dims.hpp>
+#include <stipple/core/device.hpp>
+
+namespace stipple::cuda {
+
+/// y = conv(x) [+ bias (c)] [+ addend (n, c) at every pixel] [+ residual (n, oh, ow, c)]. What is null is left out. For
+/// float and bf16, as the following.
+template <class T>
+void depthwise_conv2d(Pointer<const T> x, Pointer<const T> weight, Pointer<const float> bias, Pointer<const T> addend,
+                      Pointer<const T> residual, Pointer<T> y, const ConvDims& d);
+/// dx from dy; with `bias` (c), the transposed convolution of dy.
+template <class T>
+void depthwise_conv2d_backward_input(Pointer<const T> dy, Pointer<const T> weight, Pointer<const float> bias,
+                                     Pointer<T> dx, const ConvDims& d);
+template <class T>
+void depthwise_conv2d_backward_weight(Pointer<const T> x, Pointer<const T> dy, Pointer<float> dw, const ConvDims& d);
+
+}  // namespace stipple::cuda

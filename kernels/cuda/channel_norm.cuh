@@ -1,0 +1,86 @@
+// What group and batch normalisation share: normalising with given statistics, and the sums of its gradient.
+#pragma once
+
+#include <stipple/backend/norm_shape.hpp>
+
+#include "activation_functors.cuh"
+#include "columns.cuh"
+
+namespace stipple::cuda {
+
+// What normalises a thread's channels: z = (x - mean) scale + bias.
+template <int lanes>
+struct ChannelNorm {
+  float mean[lanes], rstd[lanes], weight[lanes], bias[lanes];
+
+  __device__ __forceinline__ ChannelNorm(const float* means, const float* rstds, const float* weights,
+                                         const float* biases, const NormShape& shape, const Columns& at) {
+    Index const wide = quotient(shape.channels, shape.groups);
+#pragma unroll
+    for (int k = 0; k < lanes; ++k) {
+      Index const c = at.channel + k < shape.channels ? at.channel + k : shape.channels - 1;
+      Index const group = at.sample * shape.groups + quotient(c, wide);
+      mean[k] = means[group];
+      rstd[k] = rstds[group];
+      weight[k] = weights == nullptr ? 1.0f : weights[c];
+      bias[k] = biases == nullptr ? 0.0f : biases[c];
+    }
+  }
+  __device__ __forceinline__ float operator()(float x, int k) const {
+    return fmaf(x - mean[k], rstd[k] * weight[k], bias[k]);
+  }
+};
+
+// y = f(z)
+template <class T, class F>
+__global__ void __launch_bounds__(256)
+    normalise_kernel(const T* x, const float* weight, const float* bias, const float* mean, const float* rstd, T* y,
+                     NormShape shape, Slabs s, bool aligned) {
+  constexpr int lanes = lanes_of<T>;
+  Columns const at = Columns::of_thread<lanes>(s);
+  if (!at.inside) return;
+  ChannelNorm<lanes> const norm(mean, rstd, weight, bias, shape, at);
+  for (Index p = at.pixel; p < at.end; p += blockDim.y) {
+    Index const row = (at.sample * s.pixels + p) * s.channels;
+    float v[lanes];
+    load_lanes(x + row, at.channel, s.channels, aligned, v);
+#pragma unroll
+    for (int k = 0; k < lanes; ++k) v[k] = F::value(norm(v[k], k));
+    store_lanes(y + row, at.channel, s.channels, aligned, v);
+  }
+}
+
+// With g = dy f'(z) and xhat = (x - mean) rstd, the sums of g and of g xhat over a slab: (2, samples, slabs, channels).
+template <class T, class F>
+__global__ void __launch_bounds__(256)
+    slab_gradients_kernel(const T* dy, const T* x, const float* weight, const float* bias, const float* mean,
+                          const float* rstd, float* sums, NormShape shape, Slabs s, bool aligned) {
+  constexpr int lanes = lanes_of<T>;
+  STIPPLE_SHARED(float, scratch, column_threads* lanes);
+  Columns const at = Columns::of_thread<lanes>(s);
+  float total[lanes] = {}, along[lanes] = {};
+  if (at.inside) {
+    ChannelNorm<lanes> const norm(mean, rstd, weight, bias, shape, at);
+    for (Index p = at.pixel; p < at.end; p += blockDim.y) {
+      Index const row = (at.sample * s.pixels + p) * s.channels;
+      float v[lanes], g[lanes];
+      load_lanes(x + row, at.channel, s.channels, aligned, v);
+      load_lanes(dy + row, at.channel, s.channels, aligned, g);
+#pragma unroll
+      for (int k = 0; k < lanes; ++k) {
+        g[k] *= F::derivative(norm(v[k], k));
+        total[k] += g[k];
+        along[k] = fmaf(g[k], (v[k] - norm.mean[k]) * norm.rstd[k], along[k]);
+      }
+    }
+  }
+  sum_over_pixels(total, scratch);
+  sum_over_pixels(along, scratch);
+  if (threadIdx.y == 0 && at.inside) {
+    float* const to = sums + (at.sample * s.count + at.slab) * s.channels;
+    store_lanes(to, at.channel, s.channels, false, total);
+    store_lanes(to + s.samples * s.count * s.channels, at.channel, s.channels, false, along);
+  }
+}
+
+}  // namespace stipple::cuda
