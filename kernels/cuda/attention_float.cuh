@@ -74,7 +74,7 @@ __device__ __forceinline__ bool sees(Index row, Index column, const AttentionSha
 }
 
 template <class T>
-__global__ void __launch_bounds__(AttentionTiles::threads)
+__global__ void __launch_bounds__(AttentionTiles::threads, 1)
     float_attention_kernel(HeadRows<const T> q, HeadRows<const T> k, HeadRows<const T> v, HeadRows<T> y,
                            float* statistics, AttentionShape s, bool aligned) {
   using Tiles = AttentionTiles;

@@ -48,7 +48,7 @@ struct FloatAttentionHead {
 };
 
 template <class T>
-__global__ void __launch_bounds__(AttentionTiles::threads)
+__global__ void __launch_bounds__(AttentionTiles::threads, 1)
     float_attention_keys_backward_kernel(FloatAttentionBackward<T> g, HeadRows<T> dk, HeadRows<T> dv,
                                          AttentionShape s) {
   using Tiles = AttentionTiles;
@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(AttentionTiles::threads)
 }
 
 template <class T>
-__global__ void __launch_bounds__(AttentionTiles::threads)
+__global__ void __launch_bounds__(AttentionTiles::threads, 1)
     float_attention_queries_backward_kernel(FloatAttentionBackward<T> g, HeadRows<T> dq, AttentionShape s) {
   using Tiles = AttentionTiles;
   constexpr int side = attention_rows;

@@ -8,27 +8,31 @@
 
 namespace stipple::cuda {
 
-// What normalises a thread's channels: z = (x - mean) scale + bias.
+// Channel k of a thread, or the last where there is none.
+__device__ __forceinline__ Index own_channel(const Columns& at, int k, const NormShape& shape) {
+  return at.channel + k < shape.channels ? at.channel + k : shape.channels - 1;
+}
+// Place of a channel's group among those of all samples.
+__device__ __forceinline__ Index group_of(Index sample, Index channel, const NormShape& shape) {
+  return sample * shape.groups + quotient(channel, quotient(shape.channels, shape.groups));
+}
+
+// What normalises a thread's channels: z = (x - mean) scale + bias, with scale = rstd weight.
 template <int lanes>
 struct ChannelNorm {
-  float mean[lanes], rstd[lanes], weight[lanes], bias[lanes];
+  float mean[lanes], scale[lanes], bias[lanes];
 
   __device__ __forceinline__ ChannelNorm(const float* means, const float* rstds, const float* weights,
                                          const float* biases, const NormShape& shape, const Columns& at) {
-    Index const wide = quotient(shape.channels, shape.groups);
 #pragma unroll
     for (int k = 0; k < lanes; ++k) {
-      Index const c = at.channel + k < shape.channels ? at.channel + k : shape.channels - 1;
-      Index const group = at.sample * shape.groups + quotient(c, wide);
+      Index const c = own_channel(at, k, shape), group = group_of(at.sample, c, shape);
       mean[k] = means[group];
-      rstd[k] = rstds[group];
-      weight[k] = weights == nullptr ? 1.0f : weights[c];
+      scale[k] = weights == nullptr ? rstds[group] : rstds[group] * weights[c];
       bias[k] = biases == nullptr ? 0.0f : biases[c];
     }
   }
-  __device__ __forceinline__ float operator()(float x, int k) const {
-    return fmaf(x - mean[k], rstd[k] * weight[k], bias[k]);
-  }
+  __device__ __forceinline__ float operator()(float x, int k) const { return fmaf(x - mean[k], scale[k], bias[k]); }
 };
 
 // y = f(z)
@@ -70,9 +74,11 @@ __global__ void __launch_bounds__(256)
       for (int k = 0; k < lanes; ++k) {
         g[k] *= F::derivative(norm(v[k], k));
         total[k] += g[k];
-        along[k] = fmaf(g[k], (v[k] - norm.mean[k]) * norm.rstd[k], along[k]);
+        along[k] = fmaf(g[k], v[k] - norm.mean[k], along[k]);
       }
     }
+#pragma unroll
+    for (int k = 0; k < lanes; ++k) along[k] *= rstd[group_of(at.sample, own_channel(at, k, shape), shape)];
   }
   sum_over_pixels(total, scratch);
   sum_over_pixels(along, scratch);

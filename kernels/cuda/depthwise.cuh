@@ -43,7 +43,7 @@ inline constexpr int depthwise_pixels = 8;
 // For stride, dilation and spread of 1 and `taps` columns of the kernel. A thread makes `depthwise_pixels` pixels of 16
 // bytes of channels each: every input is read once a kernel row, and used for all pixels that it is a tap of.
 template <class T, int taps>
-__global__ void __launch_bounds__(128, 3)
+__global__ void __launch_bounds__(128, 2)
     depthwise_row_kernel(const T* source, const T* weight, DepthwiseAddends<T> addends, T* out, DepthwiseGather g) {
   constexpr int lanes = lanes_of<T>, pixels = depthwise_pixels;
   Index const packs = quotient(g.channels, lanes), segments = quotient(g.grid_w + pixels - 1, pixels);

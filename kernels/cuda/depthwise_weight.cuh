@@ -33,7 +33,7 @@ inline constexpr int depthwise_gradient_pixels = 4;
 // For stride and dilation of 1 and taps x taps kernels. Threads lie along the channels, along the pixels, and along the
 // rows of the kernel: a thread sums one row of taps.
 template <class T, int taps>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 1)
     depthwise_weight_row_kernel(const T* x, const T* dy, float* partial, ConvDims d, DepthwisePieces p) {
   constexpr int lanes = lanes_of<T>, pixels = depthwise_gradient_pixels;
   STIPPLE_SHARED(float, scratch, column_threads* lanes);

@@ -140,7 +140,7 @@ __device__ __forceinline__ void write_tile(const FloatTile& d, T* to, Index stri
 // partial (units, pieces, dim, dim) = sums over the positions of a piece of a[l][d] b[l][e]: with softmax(k) and v
 // those of the context; with `gradient`, with scale softmax(q) and dy, those of its gradient.
 template <class T, int side, bool gradient>
-__global__ void __launch_bounds__(FloatTiles<side>::threads)
+__global__ void __launch_bounds__(FloatTiles<side>::threads, 1)
     context_kernel(const T* qkv, const T* dy, const float* statistics, float* partial, LinearAttentionShape s,
                    bool aligned) {
   using Tiles = FloatTiles<side>;
@@ -177,7 +177,7 @@ __global__ void __launch_bounds__(FloatTiles<side>::threads)
 
 // y[l][e] = sum over d of scale softmax(q)[l][d] context[d][e]
 template <class T, int side>
-__global__ void __launch_bounds__(FloatTiles<side>::threads)
+__global__ void __launch_bounds__(FloatTiles<side>::threads, 1)
     linear_attention_kernel(const T* qkv, const float* statistics, const float* context, T* y, LinearAttentionShape s,
                             bool aligned) {
   using Tiles = FloatTiles<side>;

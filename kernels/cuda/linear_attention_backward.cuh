@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(256)
 // With u = scale softmax(q) and du[l][d] = sum over e of dy[l][e] context[d][e]: dq = u (du - u . du / scale). A block
 // makes all channels of its positions: once for u . du, and once more for dq where one tile does not hold them.
 template <class T, int side>
-__global__ void __launch_bounds__(FloatTiles<side>::threads)
+__global__ void __launch_bounds__(FloatTiles<side>::threads, 1)
     linear_queries_backward_kernel(const T* qkv, const T* dy, const float* statistics, const float* context, T* dqkv,
                                    LinearAttentionShape s, bool aligned) {
   using Tiles = FloatTiles<side>;
@@ -76,7 +76,7 @@ __global__ void __launch_bounds__(FloatTiles<side>::threads)
 // With s = softmax(k) over the positions and ds[l][d] = sum over e of v[l][e] dcontext[d][e]: dk = s (ds - dot[d]) and
 // dv[l][e] = sum over d of s[l][d] dcontext[d][e]. A block makes one tile of channels of both.
 template <class T, int side>
-__global__ void __launch_bounds__(FloatTiles<side>::threads)
+__global__ void __launch_bounds__(FloatTiles<side>::threads, 1)
     linear_keys_backward_kernel(const T* qkv, const float* statistics, const float* dcontext, const float* dot, T* dqkv,
                                 LinearAttentionShape s, bool aligned) {
   using Tiles = FloatTiles<side>;

@@ -42,7 +42,7 @@ struct Place {
 
 // A thread makes `lanes` channels of a window: all of the kernels here take 16 bytes at a time with `whole`.
 template <class T, bool whole>
-__global__ void __launch_bounds__(256) avg_pool_kernel(const T* x, T* y, PoolPlan p, bool counts_padding) {
+__global__ void __launch_bounds__(256, 2) avg_pool_kernel(const T* x, T* y, PoolPlan p, bool counts_padding) {
   constexpr int lanes = whole ? lanes_of<T> : 1;
   Index const n = p.n * p.out_height * p.out_width * p.channels;
   for (Index i = first_element<lanes>(); i < n; i += element_stride<lanes>()) {
@@ -66,7 +66,8 @@ __global__ void __launch_bounds__(256) avg_pool_kernel(const T* x, T* y, PoolPla
 }
 
 template <class T, bool whole>
-__global__ void __launch_bounds__(256) avg_pool_backward_kernel(const T* dy, T* dx, PoolPlan p, bool counts_padding) {
+__global__ void __launch_bounds__(256, 2)
+    avg_pool_backward_kernel(const T* dy, T* dx, PoolPlan p, bool counts_padding) {
   constexpr int lanes = whole ? lanes_of<T> : 1;
   Index const n = p.n * p.height * p.width * p.channels;
   for (Index i = first_element<lanes>(); i < n; i += element_stride<lanes>()) {
@@ -88,7 +89,7 @@ __global__ void __launch_bounds__(256) avg_pool_backward_kernel(const T* dy, T* 
 }
 
 template <class T, bool whole>
-__global__ void __launch_bounds__(256) max_pool_kernel(const T* x, T* y, PoolPlan p) {
+__global__ void __launch_bounds__(256, 2) max_pool_kernel(const T* x, T* y, PoolPlan p) {
   constexpr int lanes = whole ? lanes_of<T> : 1;
   Index const n = p.n * p.out_height * p.out_width * p.channels;
   for (Index i = first_element<lanes>(); i < n; i += element_stride<lanes>()) {
@@ -112,7 +113,7 @@ __global__ void __launch_bounds__(256) max_pool_kernel(const T* x, T* y, PoolPla
 // A thread makes `lanes` channels of a pixel's gradient: from each window that the pixel lies in and in which no pixel
 // before it, in rows, is the largest.
 template <class T, bool whole>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 2)
     max_pool_backward_kernel(const T* dy, const T* x, const T* y, T* dx, PoolPlan p) {
   constexpr int lanes = whole ? lanes_of<T> : 1;
   Index const n = p.n * p.height * p.width * p.channels;
