@@ -1,33 +1,42 @@
-# stipple::cuda, the kernels and the runtime of the CUDA backend, built by nvcc. No GPU is needed to build it.
+# stipple::cuda, the kernels and the runtime of the CUDA backend, built by nvcc and with cuBLASLt and cuDNN. No GPU is
+# needed to build it.
 
-set(STIPPLE_CUDA AUTO CACHE STRING "Build stipple::cuda: ON, OFF, or AUTO, which builds it where nvcc is found")
+set(STIPPLE_CUDA AUTO CACHE STRING "Build stipple::cuda: ON, OFF, or AUTO, which builds it where it can be")
 set_property(CACHE STIPPLE_CUDA PROPERTY STRINGS AUTO ON OFF)
+set(STIPPLE_CUDA_DIR ${PROJECT_SOURCE_DIR}/build/cuda CACHE PATH
+    "Folder with include/ and lib/ of what CUDA needs beside the system's; what scripts/get-cuda fills")
 
 file(GLOB stipple_cuda_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
 file(GLOB stipple_cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cpp)
+file(GLOB stipple_cuda_libraries CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/libraries/*.cpp)
+list(FILTER stipple_cuda_libraries EXCLUDE REGEX "_graph\\.cpp$")
 
 if(NOT STIPPLE_CUDA)
   return()
 endif()
 
-include(CheckLanguage)
-check_language(CUDA)
-if(CMAKE_CUDA_COMPILER)
-  # Asked before the language is enabled, which fails where an architecture is unknown.
-  execute_process(COMMAND ${CMAKE_CUDA_COMPILER} --version OUTPUT_VARIABLE stipple_nvcc ERROR_QUIET)
-  string(REGEX MATCH "release ([0-9]+\\.[0-9]+)" stipple_nvcc "${stipple_nvcc}")
-  if(NOT CMAKE_MATCH_1 VERSION_GREATER_EQUAL 12.8)
-    set(stipple_no_nvcc "${CMAKE_CUDA_COMPILER} is of CUDA '${CMAKE_MATCH_1}', wanted 12.8 or newer")
-  endif()
-else()
-  set(stipple_no_nvcc "nvcc was not found: set CUDACXX to it, or add its folder to PATH")
-endif()
-if(stipple_no_nvcc)
+# Ends the file that calls it: with a message under AUTO, with an error under ON.
+macro(stipple_leave_cuda_out reason)
   if(STIPPLE_CUDA STREQUAL "AUTO")
-    message(STATUS "stipple::cuda is left out; ${stipple_no_nvcc}")
+    message(STATUS "stipple::cuda is left out; ${reason}")
     return()
   endif()
-  message(FATAL_ERROR "STIPPLE_CUDA is ON, but ${stipple_no_nvcc}.")
+  message(FATAL_ERROR "STIPPLE_CUDA is ON, but ${reason}.")
+endmacro()
+
+if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX} AND EXISTS ${STIPPLE_CUDA_DIR}/bin/nvcc)
+  set(CMAKE_CUDA_COMPILER ${STIPPLE_CUDA_DIR}/bin/nvcc)
+endif()
+include(CheckLanguage)
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  stipple_leave_cuda_out("nvcc was not found: set CUDACXX to it, add its folder to PATH, or run scripts/get-cuda")
+endif()
+# Asked before the language is enabled, which fails where an architecture is unknown.
+execute_process(COMMAND ${CMAKE_CUDA_COMPILER} --version OUTPUT_VARIABLE stipple_nvcc ERROR_QUIET)
+string(REGEX MATCH "release ([0-9]+\\.[0-9]+)" stipple_nvcc "${stipple_nvcc}")
+if(NOT CMAKE_MATCH_1 VERSION_GREATER_EQUAL 12.8)
+  stipple_leave_cuda_out("${CMAKE_CUDA_COMPILER} is of CUDA '${CMAKE_MATCH_1}', wanted 12.8 or newer")
 endif()
 
 # A100, H100 and H200; B200 and, through the intermediate code, what comes after it.
@@ -36,8 +45,23 @@ if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
 endif()
 enable_language(CUDA)
 find_package(CUDAToolkit REQUIRED)
+include(${CMAKE_CURRENT_LIST_DIR}/cudnn.cmake)
+if(stipple_no_cudnn)
+  stipple_leave_cuda_out("${stipple_no_cudnn}")
+endif()
+if(NOT TARGET CUDA::cublasLt OR NOT CUDA_nvrtc_LIBRARY)
+  stipple_leave_cuda_out("the toolkit in ${CUDAToolkit_LIBRARY_DIR} has no cuBLAS or no NVRTC")
+endif()
 
-add_library(stipple_cuda STATIC ${stipple_exclude} ${stipple_cuda_kernels} ${stipple_cuda_sources})
+# Alone, for the test that plans without a GPU. It is the one text that includes cudnn-frontend.
+add_library(stipple_convolution_graph OBJECT ${stipple_exclude}
+            ${PROJECT_SOURCE_DIR}/kernels/cuda/libraries/convolution_graph.cpp)
+set_target_properties(stipple_convolution_graph PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+target_link_libraries(stipple_convolution_graph PRIVATE stipple CUDA::cudart_static stipple_cudnn
+                                                        stipple_cudnn_frontend)
+
+add_library(stipple_cuda STATIC ${stipple_exclude} ${stipple_cuda_kernels} ${stipple_cuda_sources}
+                                ${stipple_cuda_libraries} $<TARGET_OBJECTS:stipple_convolution_graph>)
 add_library(stipple::cuda ALIAS stipple_cuda)
 set_target_properties(stipple_cuda PROPERTIES EXPORT_NAME cuda OUTPUT_NAME stipple_cuda CXX_EXTENSIONS OFF
                                               POSITION_INDEPENDENT_CODE ON)
@@ -46,4 +70,6 @@ set_target_properties(stipple_cuda PROPERTIES EXPORT_NAME cuda OUTPUT_NAME stipp
 set(stipple_nvcc_options -std=c++20 --expt-relaxed-constexpr -Xfatbin=-compress-all -Xcompiler=-Wall,-Wextra
                          -Xptxas=--warn-on-spills)
 target_compile_options(stipple_cuda PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${stipple_nvcc_options}>")
-target_link_libraries(stipple_cuda PUBLIC stipple PRIVATE CUDA::cudart_static)
+# NVRTC by its file: the target would bring the driver's library, which is found at run time where there is one.
+target_link_libraries(stipple_cuda PUBLIC stipple PRIVATE CUDA::cudart_static CUDA::cublasLt stipple_cudnn
+                                                          ${CUDA_nvrtc_LIBRARY})

@@ -10,14 +10,13 @@ namespace stipple::cuda::products {
 template <class T>
 void multiply(const MatmulProblem<T, Cuda>& first, Index count);
 
-// Convolutions as conv2d.hpp has them, but weights and their gradients are (o, kh, kw, c / groups); they and the
-// results begin at multiples of 16 bytes.
+// Convolutions. Weights and their gradients are (o, kh, kw, c / groups); they and the results begin at multiples of 16
+// bytes. bias (o) and residual, of the result's shape, may be null.
 template <class T>
-void convolve(const T* x, const T* weight, const float* bias, const T* addend, const T* residual, T* y,
-              const ConvDims& d);
+void convolve(const T* x, const T* weight, const float* bias, const T* residual, T* y, const ConvDims& d);
 template <class T>
-void convolve_backward_input(const T* dy, const T* weight, const float* bias, T* dx, const ConvDims& d);
+void convolve_backward_input(const T* dy, const T* weight, T* dx, const ConvDims& d);
 template <class T>
-void convolve_backward_weight(const T* x, const T* dy, float* dw, const ConvDims& d);
+void convolve_backward_weight(const T* x, const T* dy, T* dw, const ConvDims& d);
 
 }  // namespace stipple::cuda::products

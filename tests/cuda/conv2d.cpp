@@ -19,17 +19,31 @@ double error_of(const Tensor<T, Cuda>& given, const naive::Exact& wanted) {
   return naive::relative_error(to<Cpu>(given), wanted);
 }
 
+/// Allows for what the libraries round to bf16 besides the result: bias, and the result before the addend.
+void allow_roundings(naive::Exact& wanted, const Operands<bf16>& t) {
+  double const per_term = 8 * naive::half_ulp(float());  // see relative_error
+  Index const channels = t.bias.size(), sample = wanted.value.size() / t.addend.dim(0);
+  for (Index i = 0; i < wanted.value.size(); ++i) {
+    double const bias = std::abs(t.bias.data()[i % channels]);
+    auto const addend = static_cast<double>(t.addend.data()[i / sample * channels + i % channels]);
+    double const before = std::abs(wanted.value.data()[i] - addend);
+    wanted.magnitude.data()[i] += naive::half_ulp(bf16()) * (bias + before) / per_term;
+  }
+}
+
 template <class T>
 void check_size(const Size& s) {
   INFO(dtype_name<T>() << " " << s.text());
   Operands<T> const t(s);
-  Wanted<T> const wanted(s, t);
+  Wanted<T> wanted(s, t);
+  if constexpr (std::is_same_v<T, bf16>) allow_roundings(wanted.full, t);
   auto const x = to<Cuda>(t.x), weight = to<Cuda>(t.weight), dy = to<Cuda>(t.dy), addend = to<Cuda>(t.addend);
   auto const bias = to<Cuda>(t.bias);
   CHECK(error_of(ops::conv2d(x, weight, s.spec()), wanted.y) <= 1);
   CHECK(error_of(ops::conv2d(x, weight, s.spec(), bias, addend, dy), wanted.full) <= 1);
   CHECK(error_of(ops::conv2d_backward_input(dy, weight, s.x, s.spec()), wanted.dx) <= 1);
-  CHECK(error_of(ops::conv2d_backward_weight(dy, x, s.weight(), s.spec()), wanted.dw) <= 1);
+  // cuDNN gives the gradient of a bf16 weight in bf16.
+  CHECK(error_of(ops::cast<T>(ops::conv2d_backward_weight(dy, x, s.weight(), s.spec())), wanted.dw) <= 1);
 }
 
 template <class T>

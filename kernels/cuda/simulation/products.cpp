@@ -1,6 +1,7 @@
 // Matrix products and convolutions of the simulation: the CPU's, in the order of the stream, on memory of the device.
 #include "../products.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include <stipple/backend/cpu/conv2d.hpp>
@@ -75,36 +76,34 @@ void multiply(const MatmulProblem<T, Cuda>& p, Index count) {
 }
 
 template <class T>
-void convolve(const T* x, const T* weight, const float* bias, const T* addend, const T* residual, T* y,
-              const ConvDims& d) {
+void convolve(const T* x, const T* weight, const float* bias, const T* residual, T* y, const ConvDims& d) {
   enqueue("conv2d",
-          {range(x, x_size(d)), range(weight, weight_size(d)), range(bias, d.o), range(addend, d.n * d.o),
-           range(residual, y_size(d)), range(y, y_size(d))},
-          [=] { cpu::conv2d<T>(x, weight_of_cpu(weight, d).data(), bias, addend, residual, y, d); });
+          {range(x, x_size(d)), range(weight, weight_size(d)), range(bias, d.o), range(residual, y_size(d)),
+           range(y, y_size(d))},
+          [=] { cpu::conv2d<T>(x, weight_of_cpu(weight, d).data(), bias, nullptr, residual, y, d); });
 }
 
 template <class T>
-void convolve_backward_input(const T* dy, const T* weight, const float* bias, T* dx, const ConvDims& d) {
-  enqueue("conv2d_backward_input",
-          {range(dy, y_size(d)), range(weight, weight_size(d)), range(bias, d.c), range(dx, x_size(d))},
-          [=] { cpu::conv2d_backward_input<T>(dy, weight_of_cpu(weight, d).data(), bias, dx, d); });
+void convolve_backward_input(const T* dy, const T* weight, T* dx, const ConvDims& d) {
+  enqueue("conv2d_backward_input", {range(dy, y_size(d)), range(weight, weight_size(d)), range(dx, x_size(d))},
+          [=] { cpu::conv2d_backward_input<T>(dy, weight_of_cpu(weight, d).data(), nullptr, dx, d); });
 }
 
 template <class T>
-void convolve_backward_weight(const T* x, const T* dy, float* dw, const ConvDims& d) {
+void convolve_backward_weight(const T* x, const T* dy, T* dw, const ConvDims& d) {
   enqueue("conv2d_backward_weight", {range(x, x_size(d)), range(dy, y_size(d)), range(dw, weight_size(d))}, [=] {
     std::vector<float> ours(static_cast<std::size_t>(weight_size(d)));
     cpu::conv2d_backward_weight<T>(x, dy, ours.data(), d);
     auto const turned = transposed<float>(ours.data(), weight_size(d) / d.o, d.o);
-    std::copy(turned.begin(), turned.end(), dw);
+    std::transform(turned.begin(), turned.end(), dw, [](float value) { return T(value); });
   });
 }
 
-#define STIPPLE_INSTANCES(T)                                                                            \
-  template void multiply<T>(const MatmulProblem<T, Cuda>&, Index);                                      \
-  template void convolve<T>(const T*, const T*, const float*, const T*, const T*, T*, const ConvDims&); \
-  template void convolve_backward_input<T>(const T*, const T*, const float*, T*, const ConvDims&);      \
-  template void convolve_backward_weight<T>(const T*, const T*, float*, const ConvDims&);
+#define STIPPLE_INSTANCES(T)                                                                  \
+  template void multiply<T>(const MatmulProblem<T, Cuda>&, Index);                            \
+  template void convolve<T>(const T*, const T*, const float*, const T*, T*, const ConvDims&); \
+  template void convolve_backward_input<T>(const T*, const T*, T*, const ConvDims&);          \
+  template void convolve_backward_weight<T>(const T*, const T*, T*, const ConvDims&);
 STIPPLE_INSTANCES(float)
 STIPPLE_INSTANCES(bf16)
 #undef STIPPLE_INSTANCES

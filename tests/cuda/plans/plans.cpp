@@ -1,0 +1,87 @@
+// Every convolution of the networks has a plan of cuDNN on GPUs of three generations. No GPU is needed to find out.
+#include <set>
+
+#include <stipple/core/shape.hpp>
+
+#include "check.hpp"
+#include "devices.hpp"
+#include "networks.hpp"
+
+using namespace stipple;
+using namespace stipple::cuda::products;
+
+namespace {
+
+struct Type {
+  const char* name;
+  bool half, tf32;
+};
+
+constexpr Type types[] = {{"bf16", true, false}, {"TF32", false, true}, {"float", false, false}};
+
+std::string text(const Convolution& c) {
+  constexpr const char* names[] = {"forward", "input gradient", "weight gradient"};
+  ConvDims const& d = c.d;
+  return std::string(names[static_cast<int>(c.direction)]) + (c.bias ? ", bias" : "") +
+         (c.residual ? ", residual" : "") + ": x " + to_text(Shape{d.n, d.h, d.w, d.c}) + ", weight " +
+         to_text(Shape{d.kh, d.kw, d.c / d.groups, d.o}) + ", stride " + std::to_string(d.stride);
+}
+
+/// What a layer asks of cuDNN, forward and backward.
+void add_graphs(const networks::Layer& layer, const Type& type, std::set<Convolution>& graphs) {
+  using enum Direction;
+  for (Direction const direction : {forward, input_gradient, weight_gradient}) {
+    Convolution c{direction, layer.d, type.half, type.tf32};
+    if (direction == forward && !layer.transposed) c.bias = layer.bias, c.residual = layer.residual;
+    graphs.insert(c);
+  }
+}
+
+void check_plans(const networks::Layers& layers, const Type& type) {
+  std::set<Convolution> graphs;
+  for (auto const& layer : layers) add_graphs(layer, type, graphs);
+  REQUIRE(graphs.size() > 20);
+  for (auto const& [name, device] : devices) {
+    for (Convolution const& c : graphs) {
+      INFO(type.name << " on " << name << ", " << text(c));
+      CHECK(ConvolutionGraph(c).make_plans(device, 1) == "");
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("The annotated U-Net's convolutions have plans of cuDNN", "[plans]") {
+  for (auto const& type : types) {
+    check_plans(networks::annotated(true), type);
+    check_plans(networks::annotated(false), type);
+  }
+}
+TEST_CASE("KAIST's convolutions have plans of cuDNN", "[plans]") {
+  for (auto const& type : types) check_plans(networks::kaist(), type);
+}
+TEST_CASE("Berkeley's convolutions have plans of cuDNN", "[plans]") {
+  for (auto const& type : types) check_plans(networks::berkeley(), type);
+}
+TEST_CASE("Radboud's convolutions have plans of cuDNN", "[plans]") {
+  for (auto const& type : types) check_plans(networks::radboud(), type);
+}
+
+TEST_CASE("What cuDNN refuses comes with its reason", "[plans]") {
+  Convolution c{Direction::forward, networks::conv(4, 16, 64, 64), true, false};
+  REQUIRE(ConvolutionGraph(c).make_plans(devices[0].device, 1) == "");
+  c.d.oh = 15;
+  REQUIRE(ConvolutionGraph(c).make_plans(devices[0].device, 1) != "");
+  require_error(
+      [&] {
+        (void)ConvolutionGraph(c).make_plans(DescribedDevice{"no description", 90}, 1);
+      },
+      "conv2d: cuDNN: read the description of a device: ");
+}
+
+TEST_CASE("Autotuning is offered several plans", "[plans]") {
+  ConvolutionGraph graph({Direction::forward, networks::conv(4, 16, 64, 64), true, false});
+  REQUIRE(graph.make_plans(devices[1].device, 3) == "");
+  REQUIRE(graph.plans() == 3);
+  REQUIRE(graph.name(0) != graph.name(1));
+}
