@@ -95,7 +95,9 @@ struct ConvolutionGraph::State {
     if (status.is_bad()) return status.get_message();
     using fe::NumericalNote_t;
     graph.deselect_workspace_greater_than(workspace_limit);
-    graph.deselect_numeric_notes({NumericalNote_t::NONDETERMINISTIC});
+    // Sums of float in an order that does not change; no transforms of image and kernel, which round more.
+    graph.deselect_numeric_notes({NumericalNote_t::NONDETERMINISTIC, NumericalNote_t::REDUCED_PRECISION_REDUCTION,
+                                  NumericalNote_t::FFT, NumericalNote_t::WINOGRAD});
     if (!convolution.half && !convolution.tf32)
       graph.deselect_numeric_notes({NumericalNote_t::TENSOR_CORE, NumericalNote_t::DOWN_CONVERT_INPUTS});
     std::string reason = "no engine takes it";

@@ -113,6 +113,8 @@ Plan make_plan(cublasLtHandle_t handle, const Key& k) {
   Preference preference;
   check(cublasLtMatmulPreferenceCreate(preference.place()), name, "state a preference");
   set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace_limit);
+  // Parts of a sum are added in float, not in the type of the result.
+  set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, std::uint32_t{k.alignment[0]});
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, std::uint32_t{k.alignment[1]});
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, std::uint32_t{k.alignment[2]});
