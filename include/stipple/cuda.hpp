@@ -12,6 +12,7 @@
 #include <stipple/backend/cuda/diffusion_update.hpp>
 #include <stipple/backend/cuda/dropout.hpp>
 #include <stipple/backend/cuda/embedding.hpp>
+#include <stipple/backend/cuda/graph.hpp>
 #include <stipple/backend/cuda/group_norm.hpp>
 #include <stipple/backend/cuda/layer_norm.hpp>
 #include <stipple/backend/cuda/linear_attention.hpp>
@@ -27,3 +28,4 @@
 #include <stipple/backend/cuda/runtime.hpp>
 #include <stipple/backend/cuda/softmax.hpp>
 #include <stipple/backend/cuda/timestep_embedding.hpp>
+#include <stipple/backend/cuda/upload.hpp>

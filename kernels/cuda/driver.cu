@@ -111,4 +111,39 @@ void copy_to_host(void* to, const void* from, std::size_t bytes, StreamHandle st
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_of(stream)), "copy to the host");
 }
 
+void* allocate_pinned(std::size_t bytes) {
+  void* memory = nullptr;
+  if (cudaHostAlloc(&memory, bytes, cudaHostAllocDefault) == cudaSuccess) return memory;
+  (void)cudaGetLastError();
+  return nullptr;
+}
+void deallocate_pinned(void* memory) noexcept { (void)cudaFreeHost(memory); }
+void copy_from_pinned(void* to, const void* from, std::size_t bytes, StreamHandle stream) {
+  copy_from_host(to, from, bytes, stream);
+}
+
+// Relaxed: memory may be taken from the device in a recording, which is not part of it.
+void begin_recording(StreamHandle stream) {
+  check(cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeRelaxed), "begin a recording");
+}
+GraphHandle end_recording(StreamHandle stream) {
+  cudaGraph_t graph = nullptr;
+  check(cudaStreamEndCapture(stream_of(stream), &graph), "end a recording");
+  cudaGraphExec_t executable = nullptr;
+  cudaError_t const status = cudaGraphInstantiate(&executable, graph, 0);
+  (void)cudaGraphDestroy(graph);
+  check(status, "make a recording executable");
+  return executable;
+}
+void abandon_recording(StreamHandle stream) noexcept {
+  cudaGraph_t graph = nullptr;
+  (void)cudaStreamEndCapture(stream_of(stream), &graph);
+  if (graph != nullptr) (void)cudaGraphDestroy(graph);
+  (void)cudaGetLastError();
+}
+void replay(GraphHandle graph, StreamHandle stream) {
+  check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), stream_of(stream)), "replay a recording");
+}
+void destroy_graph(GraphHandle graph) noexcept { (void)cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)); }
+
 }  // namespace stipple::cuda::driver

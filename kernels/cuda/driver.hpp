@@ -11,6 +11,7 @@ namespace stipple::cuda::driver {
 
 using StreamHandle = void*;  // null: the default stream
 using EventHandle = void*;
+using GraphHandle = void*;
 
 /// Empty if there is a device; otherwise a sentence that says what is missing.
 std::string why_unavailable();
@@ -44,5 +45,18 @@ void synchronize_event(EventHandle event);
 void copy(const char* operation, void* to, const void* from, std::size_t bytes, StreamHandle stream);
 void copy_from_host(void* to, const void* from, std::size_t bytes, StreamHandle stream);
 void copy_to_host(void* to, const void* from, std::size_t bytes, StreamHandle stream);
+
+/// Host memory that the device reads by itself; null when the system gives no more.
+void* allocate_pinned(std::size_t bytes);
+void deallocate_pinned(void* memory) noexcept;
+/// Copies from such memory, which may be changed when the stream has done it.
+void copy_from_pinned(void* to, const void* from, std::size_t bytes, StreamHandle stream);
+
+/// What is put into the stream from now on is recorded instead of done, until one of the next two.
+void begin_recording(StreamHandle stream);
+GraphHandle end_recording(StreamHandle stream);
+void abandon_recording(StreamHandle stream) noexcept;
+void replay(GraphHandle graph, StreamHandle stream);
+void destroy_graph(GraphHandle graph) noexcept;
 
 }  // namespace stipple::cuda::driver

@@ -26,16 +26,16 @@ void embedding_backward(Pointer<const T> dy, Pointer<const std::int32_t> ids, Po
 }
 
 template <class T>
-void one_hot(Pointer<const std::int32_t> ids, Pointer<T> y, Index count, Index classes) {
+void one_hot(Pointer<const std::int32_t> ids, Pointer<T> y, Index count, Index classes, Index no_class) {
   if (count * classes == 0) return;
-  launch("one_hot", one_hot_kernel<T>, strided(count * classes), ids.address(), y.address(), count, classes);
+  launch("one_hot", one_hot_kernel<T>, strided(count * classes), ids.address(), y.address(), count, classes, no_class);
 }
 
 #define STIPPLE_INSTANCES(T)                                                                                       \
   template void embedding<T>(Pointer<const T>, Pointer<const std::int32_t>, Pointer<T>, Index, Index, Index);      \
   template void embedding_backward<T>(Pointer<const T>, Pointer<const std::int32_t>, Pointer<float>, Index, Index, \
                                       Index);                                                                      \
-  template void one_hot<T>(Pointer<const std::int32_t>, Pointer<T>, Index, Index);
+  template void one_hot<T>(Pointer<const std::int32_t>, Pointer<T>, Index, Index, Index);
 STIPPLE_INSTANCES(float)
 STIPPLE_INSTANCES(bf16)
 #undef STIPPLE_INSTANCES

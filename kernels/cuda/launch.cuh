@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <stipple/backend/cuda/runtime.hpp>
+#include <stipple/core/error.hpp>
 
 #include "device.cuh"
 
@@ -18,6 +19,13 @@ struct LaunchShape {
   dim3 grid, block;
   std::size_t shared_bytes = 0;
 };
+
+/// An extent of a grid. Throws Error, in the name of `operation`, for more than a grid can have.
+inline unsigned grid_extent(const char* operation, Index blocks) {
+  require(blocks <= 0x7fffffff, operation, ": given work for ", blocks,
+          " blocks of threads, wanted at most 2147483647");
+  return static_cast<unsigned>(blocks);
+}
 
 /// The largest number of blocks that a kernel which strides over its work is given: 16 a multiprocessor.
 inline Index block_limit() { return Index{16} * multiprocessors(); }
@@ -39,7 +47,7 @@ LaunchShape strided_packs(Index n) {
 inline bool by_warps(Index n) { return n <= 2048; }
 inline LaunchShape row_shape(Index rows, Index n) {
   Index const blocks = by_warps(n) ? (rows + 7) / 8 : rows;
-  return {dim3(static_cast<unsigned>(blocks)), dim3(256)};
+  return {dim3(grid_extent("rows", blocks)), dim3(256)};
 }
 /// A warp for each of `items` items.
 inline LaunchShape warp_shape(Index items) { return row_shape(items, 1); }

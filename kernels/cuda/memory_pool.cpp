@@ -62,7 +62,22 @@ void* Pool::from_device(std::size_t bytes, std::size_t wanted) {
 
 void Pool::deallocate(void* memory, driver::StreamHandle current) noexcept {
   std::lock_guard const lock(mutex_);
-  auto block = blocks_.find(static_cast<std::byte*>(memory));
+  auto const block = blocks_.find(static_cast<std::byte*>(memory));
+  auto const recording = postponed_.find(current);
+  if (recording != postponed_.end() && block->second.stream != current)
+    recording->second.push_back(block->first);
+  else
+    free_block(block, current);
+}
+
+void Pool::deallocate(void* memory) noexcept {
+  std::lock_guard const lock(mutex_);
+  auto const block = blocks_.find(static_cast<std::byte*>(memory));
+  free_block(block, block->second.stream);
+}
+
+void Pool::free_block(Blocks::iterator block, driver::StreamHandle current) noexcept {
+  void* const memory = block->first;
   driver::StreamHandle const owner = block->second.stream;
   report_.in_use -= block->second.bytes;
   if (current != owner) {
@@ -113,6 +128,22 @@ void Pool::retire(driver::StreamHandle stream) {
     if (!exact_ && !block->second.in_use) insert_free(block);
   }
   free_.erase(stream);
+  replayed_.erase(stream);
+}
+
+void Pool::begin_recording(driver::StreamHandle stream) {
+  std::lock_guard const lock(mutex_);
+  replayed_.insert(stream);
+  postponed_[stream];
+}
+
+void Pool::end_recording(driver::StreamHandle stream) {
+  std::lock_guard const lock(mutex_);
+  for (std::byte* const memory : postponed_[stream]) {
+    auto const block = blocks_.find(memory);
+    free_block(block, block->second.stream);
+  }
+  postponed_.erase(stream);
 }
 
 void Pool::release_unused() {
@@ -124,7 +155,7 @@ void Pool::release_segments() {
   for (auto block = blocks_.begin(); block != blocks_.end();) {
     auto const next = std::next(block);
     bool const whole = block->second.begins_segment && (next == blocks_.end() || next->second.begins_segment);
-    if (!block->second.in_use && whole) {
+    if (!block->second.in_use && whole && !replayed_.contains(block->second.stream)) {
       erase_free(block);
       report_.reserved -= block->second.bytes;
       driver::deallocate(block->first);

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <vector>
 
 #include <stipple/core/memory_report.hpp>
 
@@ -26,8 +27,14 @@ class Pool {
   void* allocate(std::size_t bytes, driver::StreamHandle stream);
   /// `current` is the stream that used the memory last; the stream it was allocated for waits for that.
   void deallocate(void* memory, driver::StreamHandle current) noexcept;
+  /// The same without work of another stream than that.
+  void deallocate(void* memory) noexcept;
   /// Blocks of `stream`, which has done its work and ends, become the default stream's.
   void retire(driver::StreamHandle stream);
+  /// Work of `stream` is recorded from now on: until it ends, its blocks are not given back to the device, because
+  /// replays use them; until `end_recording`, blocks of other streams that are freed there are kept.
+  void begin_recording(driver::StreamHandle stream);
+  void end_recording(driver::StreamHandle stream);
   /// Gives segments that no one uses back to the device.
   void release_unused();
 
@@ -51,6 +58,7 @@ class Pool {
   void insert_free(Blocks::iterator block);
   void erase_free(Blocks::iterator block);
   void release_segments();
+  void free_block(Blocks::iterator block, driver::StreamHandle current) noexcept;
   bool merges_with_next(Blocks::iterator block);
 
   bool const exact_;
@@ -58,6 +66,11 @@ class Pool {
   MemoryReport report_;
   Blocks blocks_;
   std::map<driver::StreamHandle, std::set<std::pair<std::size_t, std::byte*>>> free_;
+  std::set<driver::StreamHandle> replayed_;                            // streams whose blocks belong to a recording
+  std::map<driver::StreamHandle, std::vector<std::byte*>> postponed_;  // of recordings that go on: what they freed
 };
+
+/// The pool of the selected device. Throws Error when there is no device.
+Pool& device_pool();
 
 }  // namespace stipple::cuda

@@ -2,15 +2,15 @@
 
 #include <cmath>
 
-#include <stipple/core/draw_key.hpp>
-
 #include "elementwise.cuh"
+#include "recorded_key.cuh"
 
 namespace stipple::cuda {
 
 // A thread makes the four numbers of a Philox block; `blocks` blocks a row.
-__global__ void __launch_bounds__(256) normals_kernel(DrawKey key, std::uint64_t first_sample, float* out, Index rows,
-                                                      Index row, Index blocks, bool aligned) {
+__global__ void __launch_bounds__(256) normals_kernel(RecordedKey keyed, std::uint64_t first_sample, float* out,
+                                                      Index rows, Index row, Index blocks, bool aligned) {
+  DrawKey const key = keyed.now();
   Index const n = rows * blocks;
   for (Index i = first_element<1>(); i < n; i += element_stride<1>()) {
     Index const sample = quotient(i, blocks), block = i - sample * blocks;
@@ -24,8 +24,9 @@ __global__ void __launch_bounds__(256) normals_kernel(DrawKey key, std::uint64_t
 
 // `last` is the largest number below high: rounding must not reach it.
 __global__ void __launch_bounds__(256)
-    uniforms_kernel(DrawKey key, std::uint64_t first_sample, float low, float high, float last, float* out, Index rows,
-                    Index row, Index blocks, bool aligned) {
+    uniforms_kernel(RecordedKey keyed, std::uint64_t first_sample, float low, float high, float last, float* out,
+                    Index rows, Index row, Index blocks, bool aligned) {
+  DrawKey const key = keyed.now();
   Index const n = rows * blocks;
   for (Index i = first_element<1>(); i < n; i += element_stride<1>()) {
     Index const sample = quotient(i, blocks), block = i - sample * blocks;

@@ -8,8 +8,10 @@
 #include <stipple/core/error.hpp>
 #include <stipple/tensor/cuda_memory.hpp>
 
+#include "capability.hpp"
 #include "driver.hpp"
 #include "fill.hpp"
+#include "graph.hpp"
 #include "memory_pool.hpp"
 
 namespace stipple::cuda {
@@ -19,6 +21,7 @@ namespace {
 struct PerDevice {
   Pool pool{driver::allocates_exactly()};
   int multiprocessors = 0;
+  std::string unsupported{};  // a sentence, or empty
 };
 
 // What threads share. Never destroyed, so tensors with static lifetime may outlive main.
@@ -38,16 +41,23 @@ Runtime& runtime() {
 thread_local int thread_device = 0;
 thread_local void* thread_stream = nullptr;
 
-PerDevice& device() {
+PerDevice& device(int number = thread_device) {
   Runtime& r = runtime();
   std::lock_guard const lock(r.mutex);
   if (r.devices.empty()) {
     std::string const missing = driver::why_unavailable();
     if (!missing.empty()) throw Error(missing);
     int const count = driver::device_count();
-    for (int i = 0; i < count; ++i) r.devices.emplace_back().multiprocessors = driver::describe(i).multiprocessors;
+    for (int i = 0; i < count; ++i) {
+      auto const description = driver::describe(i);
+      auto& added = r.devices.emplace_back();
+      added.multiprocessors = description.multiprocessors;
+      added.unsupported = why_unsupported(i, description);
+    }
   }
-  return r.devices[static_cast<std::size_t>(thread_device)];
+  auto& device = r.devices[static_cast<std::size_t>(number)];
+  if (!device.unsupported.empty()) throw Error(device.unsupported);
+  return device;
 }
 
 void check_device(const char* name, int number) {
@@ -57,6 +67,8 @@ void check_device(const char* name, int number) {
 }
 
 }  // namespace
+
+Pool& device_pool() { return device().pool; }
 
 std::string why_unavailable() { return driver::why_unavailable(); }
 int device_count() { return why_unavailable().empty() ? driver::device_count() : 0; }
@@ -100,6 +112,7 @@ CurrentStream::~CurrentStream() { thread_stream = previous_; }
 void* current_stream() { return thread_stream; }
 void synchronize() {
   device();
+  refuse_to_record("the host waits for the device");
   driver::synchronize_device();
 }
 
@@ -107,7 +120,7 @@ void set_debug(bool on) { runtime().debug = on; }
 bool debug() { return runtime().debug; }
 
 void after_launch(const char* operation) {
-  if (!debug()) return;
+  if (!debug() || recording()) return;
   try {
     driver::synchronize(thread_stream);
   } catch (const Error& error) {
@@ -126,8 +139,13 @@ namespace stipple {
 
 void* Memory<Cuda>::allocate(std::size_t bytes) { return cuda::device().pool.allocate(bytes, cuda::current_stream()); }
 
-void Memory<Cuda>::deallocate(void* memory, std::size_t) noexcept {
-  cuda::device().pool.deallocate(memory, cuda::current_stream());
+int Memory<Cuda>::selected_device() { return cuda::selected_device(); }
+
+void Memory<Cuda>::deallocate(void* memory, std::size_t, int device) noexcept {
+  if (device == cuda::selected_device())
+    cuda::device().pool.deallocate(memory, cuda::current_stream());
+  else
+    cuda::device(device).pool.deallocate(memory);
 }
 
 void Memory<Cuda>::copy(void* to, const void* from, std::size_t bytes) {
@@ -141,12 +159,14 @@ void Memory<Cuda>::copy(void* to, const void* from, std::size_t bytes) {
 
 void Memory<Cuda>::copy_from_host(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
+  cuda::refuse_to_record("a copy from the host reads memory that may be gone when it is replayed");
   cuda::driver::copy_from_host(to, from, bytes, cuda::current_stream());
   cuda::after_launch("copy to the device");
 }
 
 void Memory<Cuda>::copy_to_host(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
+  cuda::refuse_to_record("a value that the host reads waits for the device");
   cuda::driver::copy_to_host(to, from, bytes, cuda::current_stream());
   cuda::driver::synchronize(cuda::current_stream());
 }

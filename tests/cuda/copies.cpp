@@ -45,6 +45,7 @@ TEMPLATE_TEST_CASE("Embeddings on the GPU are those of the CPU", "[embedding]", 
     require_same(ops::embedding_backward(to<Cuda>(dy), to<Cuda>(ids), 6), ops::embedding_backward(dy, ids, 6));
   }
   require_same(ops::one_hot<TestType>(to<Cuda>(ids), 7), ops::one_hot<TestType>(ids, 7));
+  require_same(ops::one_hot<TestType>(to<Cuda>(ids), 5, 5), ops::one_hot<TestType>(ids, 5, 5));
 }
 
 TEST_CASE("Embeddings on the GPU: an id that is no row makes NaN", "[embedding]") {

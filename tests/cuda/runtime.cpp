@@ -2,6 +2,7 @@
 #include <stipple/backend/cuda/runtime.hpp>
 #include <stipple/tensor/tensor.hpp>
 
+#include "capability.hpp"
 #include "check.hpp"
 #include "launch.cuh"
 #include "memory_pool.hpp"
@@ -122,11 +123,42 @@ TEST_CASE("Runtime: an error belongs to the operation that caused it", "[runtime
 
 TEST_CASE("Runtime: devices are described, and a wrong one is an error", "[runtime]") {
   REQUIRE(why_unavailable().empty());
-  REQUIRE(device_count() == 1);
+  REQUIRE(device_count() == 2);
   REQUIRE(describe_device(0).multiprocessors == multiprocessors());
   REQUIRE_NOTHROW(select_device(0));
-  require_error([] { select_device(1); }, "select_device: given device 1, wanted one of 1");
-  require_error([] { (void)describe_device(-1); }, "describe_device: given device -1, wanted one of 1");
+  require_error([] { select_device(2); }, "select_device: given device 2, wanted one of 2");
+  require_error([] { (void)describe_device(-1); }, "describe_device: given device -1, wanted one of 2");
+}
+
+TEST_CASE("Runtime: a device that the kernels are not compiled for is told apart", "[runtime]") {
+  REQUIRE(why_unsupported(0, {"A100", 8, 0}).empty());
+  REQUIRE(why_unsupported(0, {"B200", 10, 0}).empty());
+  REQUIRE(why_unsupported(1, {"V100", 7, 2}) ==
+          "cuda: device 1, V100, has compute capability 7.2, wanted 8.0 or later");
+}
+
+TEST_CASE("Runtime: tensors of several devices do not mix", "[runtime]") {
+  Tensor<float, Cuda> first({4}, 1), freed_elsewhere({4}, 2);
+  select_device(1);
+  auto const in_use = memory_report().in_use;
+  {
+    Tensor<float, Cuda> second({4}, 3);
+    REQUIRE(memory_report().in_use == in_use + 16);
+    require_error([&] { second.copy_from(first); },
+                  "tensor: given one of shape (4) on device 0 while device 1 is selected");
+    require_error([&] { (void)to<Cpu>(first); }, "on device 0 while device 1 is selected");
+    require_error([&] { first.fill(2); }, "on device 0 while device 1 is selected");
+    REQUIRE(to<Cpu>(second).span()[3] == 3);
+    freed_elsewhere = {};
+  }
+  REQUIRE(memory_report().in_use == in_use);
+  select_device(0);
+  REQUIRE(to<Cpu>(first).span()[3] == 1);
+}
+
+TEST_CASE("Runtime: work for more blocks than a grid has is an error", "[runtime]") {
+  require_error([] { (void)row_shape(Index{1} << 35, 4); }, "rows: given work for 4294967296 blocks of threads");
+  REQUIRE(strided(Index{1} << 40).grid.x == static_cast<unsigned>(block_limit()));
 }
 
 TEST_CASE("Pool: memory is used again in its stream, merged, and given back", "[runtime]") {

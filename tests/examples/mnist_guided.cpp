@@ -145,5 +145,5 @@ TEST_CASE("mnist_guided: what cannot be done is said in a sentence") {
   require_failure(mnist_guided(data, out, tiny + "--steps 2 --p-uncond 0.2 --resume"), 1, "is of another run");
   auto const labels = data / "train-labels-idx1-ubyte";
   put_bytes(labels, bytes_of(labels).substr(0, 8) + std::string(12, '\x0b'));
-  require_failure(mnist_guided(data, out, tiny + "--steps 1"), 1, "given label 11");
+  require_failure(mnist_guided(data, out, tiny + "--steps 1"), 1, "given id 11");
 }

@@ -90,6 +90,7 @@ TEST_CASE("the Berkeley U-Net refuses what does not fit", "[models]") {
   require_error([&] { timed(x, t, Tensor<std::int32_t>({2}, 1)); }, "given labels, wanted none");
   require_error([&] { labelled(x, t); }, "wanted labels too");
   require_error([&] { labelled(x, t, Tensor<std::int32_t>({1}, 1)); }, "wanted one a sample");
-  require_error([&] { labelled(x, t, Tensor<std::int32_t>({2}, 10)); }, "given label 10");
-  require_error([&] { labelled(x, t, Tensor<std::int32_t>({2}, -2)); }, "given label -2");
+  require_error([&] { labelled(x, t, Tensor<std::int32_t>({2}, 10)); },
+                "one_hot: given id 10 at position 0, wanted 0 to 9, or -1 for none");
+  require_error([&] { labelled(x, t, Tensor<std::int32_t>({2}, -2)); }, "given id -2");
 }

@@ -49,6 +49,9 @@ TEST_CASE("one_hot marks the id", "[embedding]") {
   Tensor<std::int32_t> const ids({2, 2}, {0, 2, 1, 2});
   CHECK(same_bits(ops::one_hot<float>(ids, 3), Tensor<float>({2, 2, 3}, {1, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1})));
   CHECK(one_hot<bf16>(ids, 4).value().shape() == Shape{2, 2, 4});
+  Tensor<std::int32_t> const some({2}, {-1, 1});
+  CHECK(same_bits(ops::one_hot<float>(some, 2, -1), Tensor<float>({2, 2}, {0, 0, 0, 1})));
+  require_error([&] { (void)ops::one_hot<float>(some, 1, -1); }, "given id 1 at position 1, wanted 0 to 0, or -1 for");
   // A product with one-hot rows is a look-up.
   CHECK(ops::one_hot<double>(Tensor<std::int32_t>({1}, 0), 1).item() == 1);
 }

@@ -22,14 +22,15 @@ enum class Loss {
 STIPPLE_INLINE Loss loss_by_name(std::string_view name);
 
 /// The mean of `kind` over all elements, in the accumulation type.
-template <Real T>
-Var<accumulate_t<T>> prediction_loss(Loss kind, const Var<T>& prediction, const Tensor<accumulate_t<T>>& target);
+template <Real T, Device D>
+Var<accumulate_t<T>, D> prediction_loss(Loss kind, const Var<T, D>& prediction,
+                                        const Tensor<accumulate_t<T>, D>& target);
 
 /// What a network is shown and what it should say: x_t and t (N), and the target of its prediction.
-template <Real T>
+template <Real T, Device D = Cpu>
 struct NoisedBatch {
-  Tensor<T> x_t;
-  Tensor<accumulate_t<T>> t, target;
+  Tensor<T, D> x_t;
+  Tensor<accumulate_t<T>, D> t, target;
 };
 
 struct DdpmOptions {
@@ -46,23 +47,23 @@ struct Ddpm {
       : schedule(std::move(noise_schedule)), options(settings) {}
 
   /// Draws one t uniform in [0, T) and one noise a sample of `x0` (N, ...), keyed by first_sample + i, and noises the
-  /// data for a network of element type T.
-  template <Real T>
-  NoisedBatch<T> noised(const Tensor<float>& x0, Rng& rng, std::uint64_t first_sample = 0) const;
+  /// data for a network of element type T. On a GPU nothing waits, and the random numbers are the same.
+  template <Real T, Device D>
+  NoisedBatch<T, D> noised(const Tensor<float, D>& x0, Rng& rng, std::uint64_t first_sample = 0) const;
 
   /// The loss of `net` on a batch. `conditions`, such as class labels (N), are passed to it after x_t and t.
-  template <Real T, class Net, class... Conditions>
-  auto loss(const Net& net, const NoisedBatch<T>& batch, const Conditions&... conditions) const {
-    Var<T> const prediction = net(Var<T>(batch.x_t), batch.t, conditions...);
+  template <Real T, Device D, class Net, class... Conditions>
+  auto loss(const Net& net, const NoisedBatch<T, D>& batch, const Conditions&... conditions) const {
+    Var<T, D> const prediction = net(Var<T, D>(batch.x_t), batch.t, conditions...);
     require(prediction.shape() == batch.x_t.shape(), "Ddpm: the network returned shape ", prediction.shape(), " for ",
             batch.x_t.shape(), ", wanted the same");
     return prediction_loss(options.loss, prediction, batch.target);
   }
 
   /// The same for data `x0`, with timesteps and noise from `rng`: one number, ready for backward().
-  template <class Net, class... Conditions>
-  auto loss(const Net& net, const Tensor<float>& x0, Rng& rng, const Conditions&... conditions) const {
-    using T = network_element_t<Net, Conditions...>;
+  template <class Net, Device D, class... Conditions>
+  auto loss(const Net& net, const Tensor<float, D>& x0, Rng& rng, const Conditions&... conditions) const {
+    using T = network_element_t<Net, D, Conditions...>;
     return loss(net, noised<T>(x0, rng), conditions...);
   }
 };
@@ -80,8 +81,9 @@ STIPPLE_INLINE Loss loss_by_name(std::string_view name) {
   return Loss::huber;
 }
 
-template <Real T>
-Var<accumulate_t<T>> prediction_loss(Loss kind, const Var<T>& prediction, const Tensor<accumulate_t<T>>& target) {
+template <Real T, Device D>
+Var<accumulate_t<T>, D> prediction_loss(Loss kind, const Var<T, D>& prediction,
+                                        const Tensor<accumulate_t<T>, D>& target) {
   switch (kind) {
     case Loss::l2:
       return mse_loss(prediction, target);
@@ -93,26 +95,27 @@ Var<accumulate_t<T>> prediction_loss(Loss kind, const Var<T>& prediction, const 
   return smooth_l1_loss(prediction, target);
 }
 
-template <Real T>
-NoisedBatch<T> Ddpm::noised(const Tensor<float>& x0, Rng& rng, std::uint64_t first_sample) const {
+template <Real T, Device D>
+NoisedBatch<T, D> Ddpm::noised(const Tensor<float, D>& x0, Rng& rng, std::uint64_t first_sample) const {
   require(x0.defined() && x0.rank() >= 1 && x0.size() > 0, "Ddpm: given data of shape ", x0.shape(),
           ", wanted samples along the first axis");
   auto const t = rng.integers({x0.dim(0)}, 0, schedule.num_train_timesteps(), Purpose::timestep, first_sample);
-  auto const noise = draw_normal(rng, x0.shape(), Purpose::noise, first_sample);
-  NoisedBatch<T> batch;
+  auto const noise = draw_normal<D>(rng, x0.shape(), Purpose::noise, first_sample);
+  NoisedBatch<T, D> batch;
   if constexpr (std::same_as<T, double>)
     batch.x_t = ops::cast<T>(q_sample(schedule, x0, t, noise));
   else
     batch.x_t = q_sample<T>(schedule, x0, t, noise);
-  batch.t = Tensor<accumulate_t<T>>(t.shape());
-  for (Index i = 0; i < t.size(); ++i) batch.t.data()[i] = static_cast<accumulate_t<T>>(t.data()[i]);
+  Tensor<accumulate_t<T>> steps(t.shape());
+  for (Index i = 0; i < t.size(); ++i) steps.data()[i] = static_cast<accumulate_t<T>>(t.data()[i]);
+  batch.t = to<D>(steps);
   batch.target = ops::cast<accumulate_t<T>>(prediction_target(schedule, options.prediction, x0, t, noise));
   return batch;
 }
 
-#define STIPPLE_INSTANCES(T)                                                                             \
-  template Var<accumulate_t<T>> prediction_loss<T>(Loss, const Var<T>&, const Tensor<accumulate_t<T>>&); \
-  template NoisedBatch<T> Ddpm::noised<T>(const Tensor<float>&, Rng&, std::uint64_t) const;
+#define STIPPLE_INSTANCES(T)                                                                                  \
+  template Var<accumulate_t<T>> prediction_loss<T, Cpu>(Loss, const Var<T>&, const Tensor<accumulate_t<T>>&); \
+  template NoisedBatch<T> Ddpm::noised<T, Cpu>(const Tensor<float>&, Rng&, std::uint64_t) const;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -22,7 +22,7 @@ struct GuidanceOptions {
   GuidanceForm form = GuidanceForm::paper;
   std::int32_t null_label = 0;  ///< the label that stands for no condition
   /// Guidance acts at timesteps in [first_timestep, last_timestep] (Kynkaanniemi et al. 2024); elsewhere sampling is
-  /// plainly conditional.
+  /// plainly conditional. On a GPU an interval waits for it in every step.
   double first_timestep = 0;
   double last_timestep = std::numeric_limits<double>::infinity();
   /// Share of the guided prediction that is scaled back to c's standard deviation (Lin et al. 2023, eq. 15 and 16).
@@ -32,62 +32,69 @@ struct GuidanceOptions {
 namespace detail {
 
 /// Two tensors of the same shape, one after the other along the first axis.
-template <Element T>
-Tensor<T> stacked(const Tensor<T>& a, const Tensor<T>& b);
+template <Element T, Device D>
+Tensor<T, D> stacked(const Tensor<T, D>& a, const Tensor<T, D>& b);
 
 /// a x + b y, elementwise.
-template <Real S>
-Tensor<S> weighted_sum(double a, const Tensor<S>& x, double b, const Tensor<S>& y);
+template <Real S, Device D>
+Tensor<S, D> weighted_sum(double a, const Tensor<S, D>& x, double b, const Tensor<S, D>& y);
 
 // The standard deviation of n values, with n - 1 in the denominator.
 template <Real S>
 double standard_deviation(const S* values, Index n);
 
-// Mixes `guided` with itself scaled to the standard deviation of `conditional`, sample by sample.
-template <Real S>
-void rescale_rows(Tensor<S>& guided, const Tensor<S>& conditional, double share);
+// Mixes `guided` with itself scaled to the standard deviation of `conditional`, sample by sample. On the host.
+template <Real S, Device D>
+void rescale_rows(Tensor<S, D>& guided, const Tensor<S, D>& conditional, double share);
 
 }  // namespace detail
 
 /// A denoiser that guides `conditional`; made by `guided`.
-template <class F>
+template <class F, Device D = Cpu>
 struct GuidedDenoiser {
   F conditional;  ///< (x, t, labels) -> prediction
-  Tensor<std::int32_t> labels;
+  Tensor<std::int32_t, D> labels;
   GuidanceOptions options;
 
   template <Real S>
-  Tensor<S> operator()(const Tensor<S>& x, const Tensor<S>& t) const {
+  Tensor<S, D> operator()(const Tensor<S, D>& x, const Tensor<S, D>& t) const {
     Index const n = labels.size();
     require(x.defined() && x.rank() >= 1 && x.dim(0) == n && t.size() == n, "guided: given ", n,
             " labels for x of shape ", x.shape(), ", wanted one a sample");
     // u + s (c - u); the weights of c and u are s and 1 - s.
-    bool const acts = t.data()[0] >= options.first_timestep && t.data()[0] <= options.last_timestep;
-    double const s = !acts ? 1 : options.form == GuidanceForm::paper ? 1 + options.scale : options.scale;
+    double const s = !acts_at(t) ? 1 : options.form == GuidanceForm::paper ? 1 + options.scale : options.scale;
     if (s == 1) return conditional(x, t, labels);
-    Tensor<std::int32_t> const null(labels.shape(), options.null_label);
+    Tensor<std::int32_t, D> const null(labels.shape(), options.null_label);
     if (s == 0) return conditional(x, t, null);
-    Tensor<S> const both = conditional(detail::stacked(x, x), detail::stacked(t, t), detail::stacked(null, labels));
+    Tensor<S, D> const both = conditional(detail::stacked(x, x), detail::stacked(t, t), detail::stacked(null, labels));
     require(both.shape() == x.shape().with(0, 2 * n), "guided: the denoiser returned shape ", both.shape(),
             " for x of shape ", x.shape().with(0, 2 * n));
-    Tensor<S> const without = both.slice(0, n), with = both.slice(n, 2 * n);
-    Tensor<S> result = detail::weighted_sum(s, with, 1 - s, without);
+    Tensor<S, D> const without = both.slice(0, n), with = both.slice(n, 2 * n);
+    Tensor<S, D> result = detail::weighted_sum(s, with, 1 - s, without);
     if (options.rescale > 0) detail::rescale_rows(result, with, options.rescale);
     return result;
+  }
+
+ private:
+  template <Real S>
+  bool acts_at(const Tensor<S, D>& t) const {
+    if (options.first_timestep <= 0 && options.last_timestep == std::numeric_limits<double>::infinity()) return true;
+    double const now = t.slice(0, 1).item();
+    return now >= options.first_timestep && now <= options.last_timestep;
   }
 };
 
 /// Guides a network, or anything callable as (x, t, labels (N)) -> prediction, towards one label a sample. Both
 /// predictions come from one call with 2 N samples, the ones without condition first; from one call with N where the
 /// scale leaves only one of them. A named network must outlive the result.
-template <class F>
-auto guided(F&& conditional, Tensor<std::int32_t> labels, const GuidanceOptions& options) {
+template <class F, Device D>
+auto guided(F&& conditional, Tensor<std::int32_t, D> labels, const GuidanceOptions& options) {
   require(labels.defined() && labels.rank() == 1, "guided: given labels of shape ", labels.shape(), ", wanted (N)");
   require(std::isfinite(options.scale) && options.rescale >= 0 && options.rescale <= 1, "guided: given scale ",
           options.scale, " and rescale ", options.rescale, ", wanted a number and a share from 0 to 1");
   auto bound = with_labels(std::forward<F>(conditional), std::move(labels));
-  return GuidedDenoiser<decltype(bound.conditional)>{std::forward<decltype(bound.conditional)>(bound.conditional),
-                                                     std::move(bound.labels), options};
+  return GuidedDenoiser<decltype(bound.conditional), D>{std::forward<decltype(bound.conditional)>(bound.conditional),
+                                                        std::move(bound.labels), options};
 }
 
 /// Labels for training with guidance: each becomes `null_label` with this probability, keyed by the sample.
@@ -102,19 +109,20 @@ STIPPLE_INLINE Tensor<std::int32_t> drop_labels(const Tensor<std::int32_t>& labe
 
 namespace stipple::detail {
 
-template <Element T>
-Tensor<T> stacked(const Tensor<T>& a, const Tensor<T>& b) {
-  Tensor<T> both(a.shape().with(0, 2 * a.dim(0)));
+template <Element T, Device D>
+Tensor<T, D> stacked(const Tensor<T, D>& a, const Tensor<T, D>& b) {
+  Tensor<T, D> both(a.shape().with(0, 2 * a.dim(0)));
   both.slice(0, a.dim(0)).copy_from(a);
   both.slice(a.dim(0), 2 * a.dim(0)).copy_from(b);
   return both;
 }
 
-template <Real S>
-Tensor<S> weighted_sum(double a, const Tensor<S>& x, double b, const Tensor<S>& y) {
-  Tensor<S> result(x.shape());
+template <Real S, Device D>
+Tensor<S, D> weighted_sum(double a, const Tensor<S, D>& x, double b, const Tensor<S, D>& y) {
+  Tensor<S, D> result(x.shape());
   UpdateWeights<S> const weights{.x = static_cast<S>(a), .prediction = static_cast<S>(b), .extra = {}};
-  cpu::diffusion_update<S>(weights, x.data(), y.data(), {}, result.data(), nullptr, x.size());
+  using cpu::diffusion_update;
+  diffusion_update<S>(weights, x.data(), y.data(), UpdateExtras<S, D>{}, result.data(), nullptr, x.size());
   return result;
 }
 
@@ -127,29 +135,35 @@ double standard_deviation(const S* values, Index n) {
   return std::sqrt(squares / static_cast<double>(std::max<Index>(1, n - 1)));
 }
 
-template <Real S>
-void rescale_rows(Tensor<S>& guided, const Tensor<S>& conditional, double share) {
-  Index const row = guided.shape().count(1, guided.rank());
-  parallel_for(guided.dim(0), 1, [&](Index begin, Index end) {
-    for (Index n = begin; n < end; ++n) {
-      S* const values = guided.data() + n * row;
-      double const deviation = standard_deviation(values, row);
-      if (deviation == 0) continue;
-      double const wanted = standard_deviation(conditional.data() + n * row, row);
-      auto const factor = static_cast<S>(share * wanted / deviation + (1 - share));
-      for (Index i = 0; i < row; ++i) values[i] *= factor;
-    }
-  });
+template <Real S, Device D>
+void rescale_rows(Tensor<S, D>& guided, const Tensor<S, D>& conditional, double share) {
+  if constexpr (!std::same_as<D, Cpu>) {
+    auto host = to<Cpu>(guided);
+    rescale_rows(host, to<Cpu>(conditional), share);
+    guided.copy_from(to<D>(host));
+  } else {
+    Index const row = guided.shape().count(1, guided.rank());
+    parallel_for(guided.dim(0), 1, [&](Index begin, Index end) {
+      for (Index n = begin; n < end; ++n) {
+        S* const values = guided.data() + n * row;
+        double const deviation = standard_deviation(values, row);
+        if (deviation == 0) continue;
+        double const wanted = standard_deviation(conditional.data() + n * row, row);
+        auto const factor = static_cast<S>(share * wanted / deviation + (1 - share));
+        for (Index i = 0; i < row; ++i) values[i] *= factor;
+      }
+    });
+  }
 }
 
-#define STIPPLE_INSTANCES(T) template Tensor<T> stacked<T>(const Tensor<T>&, const Tensor<T>&);
+#define STIPPLE_INSTANCES(T) template Tensor<T> stacked<T, Cpu>(const Tensor<T>&, const Tensor<T>&);
 STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double) STIPPLE_INSTANCES(std::int32_t))
 #undef STIPPLE_INSTANCES
 
-#define STIPPLE_INSTANCES(S)                                                              \
-  template double standard_deviation<S>(const S*, Index);                                 \
-  template Tensor<S> weighted_sum<S>(double, const Tensor<S>&, double, const Tensor<S>&); \
-  template void rescale_rows<S>(Tensor<S>&, const Tensor<S>&, double);
+#define STIPPLE_INSTANCES(S)                                                                   \
+  template double standard_deviation<S>(const S*, Index);                                      \
+  template Tensor<S> weighted_sum<S, Cpu>(double, const Tensor<S>&, double, const Tensor<S>&); \
+  template void rescale_rows<S, Cpu>(Tensor<S>&, const Tensor<S>&, double);
 STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
 #undef STIPPLE_INSTANCES
 

@@ -33,33 +33,33 @@ STIPPLE_INLINE LinearForm epsilon_form(Prediction prediction, double alpha, doub
 /// What a network is trained to predict, as a x_0 + b epsilon.
 STIPPLE_INLINE LinearForm target_form(Prediction prediction, double alpha, double sigma);
 
+// Timesteps t (N) are on the host, where the schedule is; samples are on any device.
+
 /// x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise (Ho et al. 2020, eq. 4), one timestep t (N) a sample, as elements
 /// of type T. `x0` and `noise` are (N, ...).
-template <Real T = float, Real S>
-requires std::same_as<T, S> ||
-    (std::same_as<T, bf16>&& std::same_as<S, float>)Tensor<T> q_sample(const Schedule& schedule, const Tensor<S>& x0,
-                                                                       const Tensor<std::int32_t>& t,
-                                                                       const Tensor<S>& noise);
+template <Real T = float, Real S, Device D>
+requires std::same_as<T, S> ||(std::same_as<T, bf16>&& std::same_as<S, float>)Tensor<T, D> q_sample(
+    const Schedule& schedule, const Tensor<S, D>& x0, const Tensor<std::int32_t>& t, const Tensor<S, D>& noise);
 
 /// What a network of this kind is to predict for q_sample(schedule, x0, t, noise).
-template <Real S>
-Tensor<S> prediction_target(const Schedule& schedule, Prediction prediction, const Tensor<S>& x0,
-                            const Tensor<std::int32_t>& t, const Tensor<S>& noise);
+template <Real S, Device D>
+Tensor<S, D> prediction_target(const Schedule& schedule, Prediction prediction, const Tensor<S, D>& x0,
+                               const Tensor<std::int32_t>& t, const Tensor<S, D>& noise);
 
 /// v = sqrt(abar_t) noise - sqrt(1 - abar_t) x_0 (Salimans and Ho 2022, section 4).
-template <Real S>
-Tensor<S> velocity(const Schedule& schedule, const Tensor<S>& x0, const Tensor<std::int32_t>& t,
-                   const Tensor<S>& noise);
+template <Real S, Device D>
+Tensor<S, D> velocity(const Schedule& schedule, const Tensor<S, D>& x0, const Tensor<std::int32_t>& t,
+                      const Tensor<S, D>& noise);
 
 /// The x_0 that a prediction at x_t implies.
-template <Real S>
-Tensor<S> predicted_x0(const Schedule& schedule, Prediction kind, const Tensor<S>& x_t, const Tensor<std::int32_t>& t,
-                       const Tensor<S>& prediction);
+template <Real S, Device D>
+Tensor<S, D> predicted_x0(const Schedule& schedule, Prediction kind, const Tensor<S, D>& x_t,
+                          const Tensor<std::int32_t>& t, const Tensor<S, D>& prediction);
 
 /// The noise that a prediction at x_t implies.
-template <Real S>
-Tensor<S> predicted_epsilon(const Schedule& schedule, Prediction kind, const Tensor<S>& x_t,
-                            const Tensor<std::int32_t>& t, const Tensor<S>& prediction);
+template <Real S, Device D>
+Tensor<S, D> predicted_epsilon(const Schedule& schedule, Prediction kind, const Tensor<S, D>& x_t,
+                               const Tensor<std::int32_t>& t, const Tensor<S, D>& prediction);
 
 }  // namespace stipple
 
@@ -70,26 +70,28 @@ Tensor<S> predicted_epsilon(const Schedule& schedule, Prediction kind, const Ten
 namespace stipple::detail {
 
 // out[i] = a x[i] + b y[i], where `form(alpha, sigma)` gives a and b for the timestep of sample i.
-template <Real T, Real S, class Form>
-Tensor<T> mix_samples(const char* name, const Schedule& schedule, const Tensor<S>& x, const Tensor<std::int32_t>& t,
-                      const Tensor<S>& y, const Form& form) {
+template <Real T, Real S, Device D, class Form>
+Tensor<T, D> mix_samples(const char* name, const Schedule& schedule, const Tensor<S, D>& x,
+                         const Tensor<std::int32_t>& t, const Tensor<S, D>& y, const Form& form) {
   require(x.defined() && x.rank() >= 1 && x.shape() == y.shape(), name, ": given shapes ", x.shape(), " and ",
           y.shape(), ", wanted the same with samples along the first axis");
   require(t.rank() == 1 && t.dim(0) == x.dim(0), name, ": given timesteps of shape ", t.shape(), " for ", x.dim(0),
           " samples, wanted one each");
-  Tensor<S> a(t.shape()), b(t.shape());
-  for (Index i = 0; i < t.size(); ++i) {
+  Index const n = t.size();
+  Tensor<S> weights({2, n});  // of x, then of y
+  for (Index i = 0; i < n; ++i) {
     std::int32_t const step = t.data()[i];
     require(step >= 0 && step < schedule.num_train_timesteps(), name, ": given timestep ", step,
             ", wanted one of 0 to ", schedule.num_train_timesteps() - 1);
     auto const at = static_cast<std::size_t>(step);
-    LinearForm const weights = form(schedule.sqrt_alphas_cumprod[at], schedule.sqrt_one_minus_alphas_cumprod[at]);
-    a.data()[i] = static_cast<S>(weights.a);
-    b.data()[i] = static_cast<S>(weights.b);
+    LinearForm const ab = form(schedule.sqrt_alphas_cumprod[at], schedule.sqrt_one_minus_alphas_cumprod[at]);
+    weights.data()[i] = static_cast<S>(ab.a);
+    weights.data()[n + i] = static_cast<S>(ab.b);
   }
-  Tensor<T> out(x.shape());
-  cpu::mix_rows(std::as_const(a).data(), x.data(), std::as_const(b).data(), y.data(), out.data(), x.dim(0),
-                x.shape().count(1, x.rank()));
+  Tensor<S, D> const there = to<D>(weights);
+  Tensor<T, D> out(x.shape());
+  using cpu::mix_rows;
+  mix_rows(there.data(), x.data(), there.data() + n, y.data(), out.data(), n, x.shape().count(1, x.rank()));
   return out;
 }
 
@@ -117,58 +119,58 @@ STIPPLE_INLINE LinearForm target_form(Prediction prediction, double alpha, doubl
   return {-sigma, alpha};
 }
 
-template <Real S>
-Tensor<S> prediction_target(const Schedule& schedule, Prediction prediction, const Tensor<S>& x0,
-                            const Tensor<std::int32_t>& t, const Tensor<S>& noise) {
+template <Real S, Device D>
+Tensor<S, D> prediction_target(const Schedule& schedule, Prediction prediction, const Tensor<S, D>& x0,
+                               const Tensor<std::int32_t>& t, const Tensor<S, D>& noise) {
   if (prediction == Prediction::epsilon) return noise;
   if (prediction == Prediction::x0) return x0;
   return detail::mix_samples<S>("prediction_target", schedule, x0, t, noise,
                                 [=](double alpha, double sigma) { return target_form(prediction, alpha, sigma); });
 }
 
-template <Real S>
-Tensor<S> velocity(const Schedule& schedule, const Tensor<S>& x0, const Tensor<std::int32_t>& t,
-                   const Tensor<S>& noise) {
+template <Real S, Device D>
+Tensor<S, D> velocity(const Schedule& schedule, const Tensor<S, D>& x0, const Tensor<std::int32_t>& t,
+                      const Tensor<S, D>& noise) {
   return prediction_target(schedule, Prediction::v, x0, t, noise);
 }
 
-template <Real S>
-Tensor<S> predicted_x0(const Schedule& schedule, Prediction kind, const Tensor<S>& x_t, const Tensor<std::int32_t>& t,
-                       const Tensor<S>& prediction) {
+template <Real S, Device D>
+Tensor<S, D> predicted_x0(const Schedule& schedule, Prediction kind, const Tensor<S, D>& x_t,
+                          const Tensor<std::int32_t>& t, const Tensor<S, D>& prediction) {
   return detail::mix_samples<S>("predicted_x0", schedule, x_t, t, prediction,
                                 [=](double alpha, double sigma) { return x0_form(kind, alpha, sigma); });
 }
 
-template <Real S>
-Tensor<S> predicted_epsilon(const Schedule& schedule, Prediction kind, const Tensor<S>& x_t,
-                            const Tensor<std::int32_t>& t, const Tensor<S>& prediction) {
+template <Real S, Device D>
+Tensor<S, D> predicted_epsilon(const Schedule& schedule, Prediction kind, const Tensor<S, D>& x_t,
+                               const Tensor<std::int32_t>& t, const Tensor<S, D>& prediction) {
   return detail::mix_samples<S>("predicted_epsilon", schedule, x_t, t, prediction,
                                 [=](double alpha, double sigma) { return epsilon_form(kind, alpha, sigma); });
 }
 
-template <Real T, Real S>
-requires std::same_as<T, S> ||
-    (std::same_as<T, bf16>&& std::same_as<S, float>)Tensor<T> q_sample(const Schedule& schedule, const Tensor<S>& x0,
-                                                                       const Tensor<std::int32_t>& t,
-                                                                       const Tensor<S>& noise) {
+template <Real T, Real S, Device D>
+requires std::same_as<T, S> ||(std::same_as<T, bf16>&& std::same_as<S, float>)Tensor<T, D> q_sample(
+    const Schedule& schedule, const Tensor<S, D>& x0, const Tensor<std::int32_t>& t, const Tensor<S, D>& noise) {
   return detail::mix_samples<T>("q_sample", schedule, x0, t, noise, [](double alpha, double sigma) {
     return LinearForm{alpha, sigma};
   });
 }
 
-#define STIPPLE_INSTANCES(T, S) \
-  template Tensor<T> q_sample<T, S>(const Schedule&, const Tensor<S>&, const Tensor<std::int32_t>&, const Tensor<S>&);
+#define STIPPLE_INSTANCES(T, S)                                                                          \
+  template Tensor<T> q_sample<T, S, Cpu>(const Schedule&, const Tensor<S>&, const Tensor<std::int32_t>&, \
+                                         const Tensor<S>&);
 STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float, float) STIPPLE_INSTANCES(double, double) STIPPLE_INSTANCES(bf16, float))
 #undef STIPPLE_INSTANCES
 
 #define STIPPLE_INSTANCES(S)                                                                                          \
-  template Tensor<S> prediction_target<S>(const Schedule&, Prediction, const Tensor<S>&, const Tensor<std::int32_t>&, \
+  template Tensor<S> prediction_target<S, Cpu>(const Schedule&, Prediction, const Tensor<S>&,                         \
+                                               const Tensor<std::int32_t>&, const Tensor<S>&);                        \
+  template Tensor<S> velocity<S, Cpu>(const Schedule&, const Tensor<S>&, const Tensor<std::int32_t>&,                 \
+                                      const Tensor<S>&);                                                              \
+  template Tensor<S> predicted_x0<S, Cpu>(const Schedule&, Prediction, const Tensor<S>&, const Tensor<std::int32_t>&, \
                                           const Tensor<S>&);                                                          \
-  template Tensor<S> velocity<S>(const Schedule&, const Tensor<S>&, const Tensor<std::int32_t>&, const Tensor<S>&);   \
-  template Tensor<S> predicted_x0<S>(const Schedule&, Prediction, const Tensor<S>&, const Tensor<std::int32_t>&,      \
-                                     const Tensor<S>&);                                                               \
-  template Tensor<S> predicted_epsilon<S>(const Schedule&, Prediction, const Tensor<S>&, const Tensor<std::int32_t>&, \
-                                          const Tensor<S>&);
+  template Tensor<S> predicted_epsilon<S, Cpu>(const Schedule&, Prediction, const Tensor<S>&,                         \
+                                               const Tensor<std::int32_t>&, const Tensor<S>&);
 STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
 #undef STIPPLE_INSTANCES
 

@@ -29,8 +29,8 @@ enum class CheckpointContent {
 };
 
 /// Writes weights, average, moments, buffers and `state`, replacing the file at once. The bytes depend on these values
-/// alone. Tensors are stored as the arenas hold them, so nothing is copied; `save_weights` writes what other software
-/// reads.
+/// alone, not on the device: a checkpoint is read on any. Tensors are stored as the arenas hold them, so nothing is
+/// copied on the CPU; `save_weights` writes what other software reads.
 template <Real T, Device D>
 void save_checkpoint(const FilePath& path, const ModelState<T, D>& model, const TrainingState& state,
                      CheckpointContent content = CheckpointContent::everything);
@@ -81,19 +81,34 @@ class Checksum {
   std::uint64_t sum_ = 0xcbf29ce484222325u;
 };
 
-// Calls f(name, tensor) for every tensor of a checkpoint of a Model and of `moments` of its optimiser; the tensors
-// share its storage.
-template <class AnyModel, class Moments, class F>
-void for_each_checkpoint_tensor(AnyModel& model, Moments& moments, const F& f) {
+// Lets f see a tensor on the host, and with `writes` change it.
+template <Element U, Device D, class F>
+void visit_on_host(Tensor<U, D> tensor, bool writes, const F& f) {
+  auto const host = to<Cpu>(tensor);
+  f(host);
+  if constexpr (!std::same_as<D, Cpu>)
+    if (writes) tensor.copy_from(to<D>(host));
+}
+
+// Calls f(name, tensor) for every tensor of a checkpoint of a Model and of `moments` of its optimiser, on the host. On
+// the CPU the tensors share the model's storage; on other devices an arena is copied at once, and back if f `writes`.
+template <Real T, Device D, class Moments, class F>
+void for_each_checkpoint_tensor(const ModelState<T, D>& model, const Moments& moments, bool writes, const F& f) {
   auto const arena = [&](const std::string& prefix, const auto& values) {
-    for (std::size_t i = 0; i < model.parameters().size(); ++i)
-      f(prefix + model.parameters()[i].name, model.view(values, i));
+    visit_on_host(values, writes, [&](const Tensor<accumulate_t<T>>& host) {
+      for (auto const& parameter : model.parameters())
+        f(prefix + parameter.name, host.view(parameter.offset, parameter.shape));
+    });
   };
   arena("weights.", model.weights());
-  if (model.has_ema()) arena("ema.", std::as_const(model).ema_state().weights);
+  if (model.has_ema()) arena("ema.", model.ema_state().weights);
   for (std::size_t k = 0; k < moments.size(); ++k) arena("moments." + std::to_string(k) + ".", moments[k]);
   for (auto const& buffer : model.buffers())
-    std::visit([&](auto const& value) { f("buffers." + buffer.name, value); }, buffer.value);
+    std::visit(
+        [&](auto const& value) {
+          visit_on_host(value, writes, [&](auto const& host) { f("buffers." + buffer.name, host); });
+        },
+        buffer.value);
 }
 
 inline Json state_to_json(const TrainingState& state) {
@@ -210,7 +225,7 @@ class CheckpointFile {
     for (std::int64_t k = 0; k < moments_; ++k) arena("moments." + std::to_string(k) + ".");
     for (auto const& buffer : model.buffers())
       std::visit(
-          [&]<class U>(const Tensor<U>& value) { want("buffers." + buffer.name, value.shape(), file_dtype<U>()); },
+          [&]<class U>(const Tensor<U, D>& value) { want("buffers." + buffer.name, value.shape(), file_dtype<U>()); },
           buffer.value);
     names.finish("load_checkpoint", true);
     auto const sum = file_.metadata().find("checksum");
@@ -237,7 +252,7 @@ class CheckpointFile {
     auto const& held = model.optimizer_state();
     if (held.kind != kind_ || held.moments.size() != moments) model.reset_optimizer();
     if (!kind_.empty()) model.optimizer_state(kind_, moments).steps = optimizer_steps_;
-    for_each_checkpoint_tensor(model, held.moments, [&]<class U>(const std::string& name, Tensor<U> tensor) {
+    for_each_checkpoint_tensor(model, held.moments, true, [&]<class U>(const std::string& name, Tensor<U> tensor) {
       auto const bytes = file_.raw(name);
       std::memcpy(static_cast<void*>(tensor.data()), bytes.data(), bytes.size());
     });
@@ -279,7 +294,7 @@ void save_checkpoint(const FilePath& path, const ModelState<T, D>& model, const 
   auto const text = dump_json(json);
   writer.metadata("stipple_checkpoint", text);
   checksum.add(text);
-  detail::for_each_checkpoint_tensor(model, optimizer.moments, [&](const std::string& name, const auto& tensor) {
+  detail::for_each_checkpoint_tensor(model, optimizer.moments, false, [&](const std::string& name, const auto& tensor) {
     writer.add(name, tensor);
     checksum.add(std::as_bytes(tensor.span()));
   });

@@ -45,21 +45,40 @@ template <class Net>
 inline constexpr bool is_model<Model<Net>> = true;
 
 /// A parameter or buffer as a network has it; the tensor shares its storage.
+template <Device D>
 struct NamedWeight {
   std::string name;
-  std::variant<Tensor<float>, Tensor<bf16>, Tensor<double>> value;
+  std::variant<Tensor<float, D>, Tensor<bf16, D>, Tensor<double, D>> value;
   Layout layout = Layout::plain;
 };
 
-/// Those of a layer.
-STIPPLE_IO_INLINE std::vector<NamedWeight> weights_of(const std::vector<LeafRef<Cpu>>& leaves);
-/// Those of a Model, whose parameters are in its accumulation type.
-template <Real T>
-std::vector<NamedWeight> weights_of(const std::vector<LeafRef<Cpu>>& leaves, const ModelState<T, Cpu>& model,
-                                    WeightSet set);
+/// The device that a layer is on: what it says, or else the CPU.
+template <class Layer>
+struct LayerDevice {
+  using type = Cpu;
+};
+template <class Layer>
+requires requires { typename Layer::device; }
+struct LayerDevice<Layer> {
+  using type = typename Layer::device;
+};
+template <template <Real, Device> class Layer, Real T, Device D>
+struct LayerDevice<Layer<T, D>> {
+  using type = D;
+};
 
-STIPPLE_IO_INLINE void write_weights(const FilePath& path, const std::vector<NamedWeight>& weights);
-STIPPLE_IO_INLINE void read_weights(const FilePath& path, std::vector<NamedWeight> weights, const LoadOptions& options);
+/// Those of a layer.
+template <Device D>
+std::vector<NamedWeight<D>> weights_of(const std::vector<LeafRef<D>>& leaves);
+/// Those of a Model, whose parameters are in its accumulation type.
+template <Real T, Device D>
+std::vector<NamedWeight<D>> weights_of(const std::vector<LeafRef<D>>& leaves, const ModelState<T, D>& model,
+                                       WeightSet set);
+
+template <Device D>
+void write_weights(const FilePath& path, const std::vector<NamedWeight<D>>& weights);
+template <Device D>
+void read_weights(const FilePath& path, std::vector<NamedWeight<D>> weights, const LoadOptions& options);
 
 }  // namespace detail
 
@@ -69,10 +88,10 @@ template <class Layer>
 void save_weights(const FilePath& path, const Layer& layer, WeightSet set = WeightSet::trained) {
   if constexpr (detail::is_model<Layer>) {
     require(set == WeightSet::trained || layer.has_ema(), "save_weights: the model keeps no average of its weights");
-    detail::write_weights(path, detail::weights_of(leaves_of(layer.net()), layer, set));
+    detail::write_weights(path, detail::weights_of(leaves_of<typename Layer::device>(layer.net()), layer, set));
   } else {
     require(set == WeightSet::trained, "save_weights: only a Model keeps an average of its weights");
-    detail::write_weights(path, detail::weights_of(leaves_of(layer)));
+    detail::write_weights(path, detail::weights_of(leaves_of<typename detail::LayerDevice<Layer>::type>(layer)));
   }
 }
 
@@ -82,11 +101,13 @@ void save_weights(const FilePath& path, const Layer& layer, WeightSet set = Weig
 template <class Layer>
 void load_weights(const FilePath& path, Layer& layer, const LoadOptions& options = {}) {
   if constexpr (detail::is_model<Layer>) {
-    detail::read_weights(path, detail::weights_of(leaves_of(layer.net()), layer, WeightSet::trained), options);
+    auto const leaves = leaves_of<typename Layer::device>(layer.net());
+    detail::read_weights(path, detail::weights_of(leaves, layer, WeightSet::trained), options);
     layer.weights_changed();
     if (layer.has_ema()) layer.track_ema(std::as_const(layer).ema_state().settings);
   } else {
-    detail::read_weights(path, detail::weights_of(leaves_of(layer)), options);
+    auto const leaves = leaves_of<typename detail::LayerDevice<Layer>::type>(layer);
+    detail::read_weights(path, detail::weights_of(leaves), options);
   }
 }
 
@@ -221,8 +242,9 @@ Tensor<T> read_rounded(const SafetensorsFile& file, const std::string& name) {
 
 namespace stipple::detail {
 
-STIPPLE_IO_INLINE std::vector<NamedWeight> weights_of(const std::vector<LeafRef<Cpu>>& leaves) {
-  std::vector<NamedWeight> weights;
+template <Device D>
+std::vector<NamedWeight<D>> weights_of(const std::vector<LeafRef<D>>& leaves) {
+  std::vector<NamedWeight<D>> weights;
   for (auto const& ref : leaves)
     std::visit(
         [&](auto* leaf) {
@@ -235,9 +257,9 @@ STIPPLE_IO_INLINE std::vector<NamedWeight> weights_of(const std::vector<LeafRef<
   return weights;
 }
 
-template <Real T>
-std::vector<NamedWeight> weights_of(const std::vector<LeafRef<Cpu>>& leaves, const ModelState<T, Cpu>& model,
-                                    WeightSet set) {
+template <Real T, Device D>
+std::vector<NamedWeight<D>> weights_of(const std::vector<LeafRef<D>>& leaves, const ModelState<T, D>& model,
+                                       WeightSet set) {
   auto weights = weights_of(leaves);
   std::size_t i = 0;
   for (std::size_t k = 0; k < leaves.size(); ++k)
@@ -250,16 +272,18 @@ std::vector<NamedWeight> weights_of(const std::vector<LeafRef<Cpu>>& leaves, con
   return weights;
 }
 
-STIPPLE_IO_INLINE void write_weights(const FilePath& path, const std::vector<NamedWeight>& weights) {
+template <Device D>
+void write_weights(const FilePath& path, const std::vector<NamedWeight<D>>& weights) {
   SafetensorsWriter writer;
   writer.metadata("format", "pt");
   for (auto const& weight : weights)
-    std::visit([&](auto const& value) { writer.add(weight.name, to_file_layout(value, weight.layout)); }, weight.value);
+    std::visit([&](auto const& value) { writer.add(weight.name, to_file_layout(to<Cpu>(value), weight.layout)); },
+               weight.value);
   writer.write(path);
 }
 
-STIPPLE_IO_INLINE void read_weights(const FilePath& path, std::vector<NamedWeight> weights,
-                                    const LoadOptions& options) {
+template <Device D>
+void read_weights(const FilePath& path, std::vector<NamedWeight<D>> weights, const LoadOptions& options) {
   SafetensorsFile const file(path);
   if (options.name_in_file)
     for (auto& weight : weights) weight.name = options.name_in_file(weight.name);
@@ -268,19 +292,32 @@ STIPPLE_IO_INLINE void read_weights(const FilePath& path, std::vector<NamedWeigh
     std::visit([&](auto const& value) { check.want(weight.name, file_shape(value.shape(), weight.layout)); },
                weight.value);
   check.finish("load_weights", options.strict, options.ignored);
-  for (auto const& weight : weights) {
+  for (auto& weight : weights) {
     if (!file.contains(weight.name)) continue;
     std::visit(
-        [&]<class T>(Tensor<T> value) { from_file_layout(read_rounded<T>(file, weight.name), weight.layout, value); },
+        [&]<class T>(Tensor<T, D>& value) {
+          auto const stored = read_rounded<T>(file, weight.name);
+          if constexpr (std::same_as<D, Cpu>) {
+            from_file_layout(stored, weight.layout, value);
+          } else {
+            Tensor<T> host(value.shape());
+            from_file_layout(stored, weight.layout, host);
+            value.copy_from(to<D>(host));
+          }
+        },
         weight.value);
   }
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                   \
-  template std::vector<NamedWeight> weights_of<T>(const std::vector<LeafRef<Cpu>>&, const ModelState<T, Cpu>&, \
-                                                  WeightSet);
+#define STIPPLE_INSTANCES(T)                                                                  \
+  template std::vector<NamedWeight<Cpu>> weights_of<T, Cpu>(const std::vector<LeafRef<Cpu>>&, \
+                                                            const ModelState<T, Cpu>&, WeightSet);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
+STIPPLE_INSTANTIATE(template std::vector<NamedWeight<Cpu>> weights_of<Cpu>(const std::vector<LeafRef<Cpu>>&);
+                    template void write_weights<Cpu>(const FilePath&, const std::vector<NamedWeight<Cpu>>&);
+                    template void read_weights<Cpu>(const FilePath&, std::vector<NamedWeight<Cpu>>,
+                                                    const LoadOptions&);)
 
 }  // namespace stipple::detail
 

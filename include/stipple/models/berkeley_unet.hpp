@@ -11,6 +11,7 @@
 #include <stipple/nn/linear.hpp>
 #include <stipple/nn/norm.hpp>
 #include <stipple/nn/timestep_mlp.hpp>
+#include <stipple/ops/embedding.hpp>
 
 namespace stipple {
 
@@ -226,14 +227,7 @@ Var<typename BerkeleyUnet<T, D>::Full, D> BerkeleyUnet<T, D>::one_hot_or_zeros(
     const Var<T, D>& x, const Tensor<std::int32_t, D>& labels) const {
   require(labels.rank() == 1 && labels.dim(0) == x.dim(0), "BerkeleyUnet: given labels ", labels.shape(), " for x ",
           x.shape(), ", wanted one a sample");
-  auto hot = Tensor<Full, D>::zeros({labels.dim(0), config.classes});
-  for (Index i = 0; i < labels.size(); ++i) {
-    std::int32_t const id = labels.data()[i];
-    require(id == no_class || (0 <= id && id < config.classes), "BerkeleyUnet: given label ", id, " at position ", i,
-            ", wanted 0 to ", config.classes - 1, ", or ", no_class, " for none");
-    if (id != no_class) hot.data()[i * config.classes + id] = 1;
-  }
-  return Var<Full, D>(std::move(hot));
+  return Var<Full, D>(ops::one_hot<Full>(labels, config.classes, no_class));
 }
 
 template <Real T, Device D>

@@ -73,7 +73,7 @@ Var<T, D> ImageClassifier<T, D>::features(const Var<T, D>& x) const {
 template <Real T, Device D>
 Tensor<std::int32_t> ImageClassifier<T, D>::classify(const Tensor<float>& images) const {
   NoGrad const no_grad;
-  auto const logits = ops::cast<accumulate_t<T>>((*this)(Var<T, D>(ops::cast<T>(images))).value());
+  auto const logits = to<Cpu>(ops::cast<accumulate_t<T>>((*this)(Var<T, D>(ops::cast<T>(to<D>(images)))).value()));
   Tensor<std::int32_t> classes({logits.dim(0)});
   for (Index i = 0; i < classes.size(); ++i) {
     auto const* const row = std::as_const(logits).data() + i * config.classes;

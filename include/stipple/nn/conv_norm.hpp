@@ -94,19 +94,19 @@ template <Real T, Device D>
 void ConvNorm<T, D>::fold() {
   if (!norm) return;
   using Full = accumulate_t<T>;
-  auto const &mean = norm->running_mean.value, &variance = norm->running_var.value;
-  auto const &scale = norm->weight.var.value(), &shift = norm->bias.var.value();
+  auto const mean = to<Cpu>(norm->running_mean.value), variance = to<Cpu>(norm->running_var.value);
+  auto const scale = to<Cpu>(norm->weight.var.value()), shift = to<Cpu>(norm->bias.var.value());
   Index const out = mean.size();
-  Tensor<Full, D> factors({out}), offsets({out});
+  Tensor<Full> factors({out}), offsets({out});
   for (Index o = 0; o < out; ++o) {
     Full const factor = scale.data()[o] / std::sqrt(variance.data()[o] + static_cast<Full>(norm->spec.eps));
     factors.data()[o] = factor;
     offsets.data()[o] = shift.data()[o] - mean.data()[o] * factor;
   }
-  auto folded = ops::cast<Full>(weight.var.value()).clone();
+  auto folded = to<Cpu>(ops::cast<Full>(weight.var.value())).clone();
   for (Index i = 0; i < folded.size(); ++i) folded.data()[i] *= factors.data()[i % out];
-  weight = Parameter<T, D>(ops::cast<T>(folded), Layout::conv);
-  bias = Parameter<Full, D>(offsets);
+  weight = Parameter<T, D>(to<D>(ops::cast<T>(folded)), Layout::conv);
+  bias = Parameter<Full, D>(to<D>(offsets));
   norm.reset();
 }
 

@@ -31,7 +31,7 @@ Embedding<T, D>::Embedding(Index entries, Index width, Rng& rng) {
           " elements, wanted at least 1 of each");
   // One row: the numbers belong to the parameter as a whole.
   auto const values = rng.normal({1, Shape{entries, width}.size()}, Purpose::initialise);
-  weight = Parameter<T, D>(ops::cast<T>(values.reshape({entries, width})));
+  weight = Parameter<T, D>(to<D>(ops::cast<T>(values.reshape({entries, width}))));
 }
 
 template <Real T, Device D>

@@ -1,4 +1,5 @@
-// Initial weights, as PyTorch's layers make them.
+// Initial weights, as PyTorch's layers make them. They are drawn on the host, so every device starts with the same
+// bits.
 #pragma once
 
 #include <cmath>
@@ -33,7 +34,7 @@ Tensor<T, D> uniform_tensor(Shape shape, double bound, Rng& rng) {
   // One row: the numbers belong to the parameter as a whole.
   auto const values =
       rng.uniform({1, shape.size()}, static_cast<float>(-bound), static_cast<float>(bound), Purpose::initialise);
-  return ops::cast<T>(values.reshape(shape));
+  return to<D>(ops::cast<T>(values.reshape(shape)));
 }
 
 template <Real T, Device D>

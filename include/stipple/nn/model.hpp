@@ -14,18 +14,6 @@
 
 namespace stipple {
 
-/// Element type and device of a network: those of a template Net<T, D>, or its members `element` and `device`.
-template <class Net>
-struct NetTypes {
-  using element = typename Net::element;
-  using device = typename Net::device;
-};
-template <template <Real, Device> class Net, class T, class D>
-struct NetTypes<Net<T, D>> {
-  using element = T;
-  using device = D;
-};
-
 /// Where a parameter lies in the arenas of a Model: `shape.size()` elements from `offset`.
 struct ParameterInfo {
   std::string name;
@@ -84,6 +72,11 @@ class ModelState {
   Arena& gradients();
   /// The next backward overwrites the gradients instead of adding.
   void zero_grad();
+  /// True if no gradient was computed since the last optimiser step or `zero_grad`.
+  bool gradients_are_fresh() const;
+  /// Takes what the arena holds for the gradients: something else than a backward pass, such as a CUDA graph, wrote
+  /// all of it.
+  void take_gradients();
 
   /// From now on optimiser steps also move an average of the weights, which starts as the weights are now. References
   /// from an earlier `ema` end. Throws Error unless 0 <= decay < 1.
@@ -237,7 +230,8 @@ ModelState<T, D>::~ModelState() = default;
 
 template <Real T, Device D>
 void ModelState<T, D>::weights_changed() {
-  if constexpr (has_working) cpu::cast(std::as_const(weights_).data(), working_.data(), size_);
+  using cpu::cast;
+  if constexpr (has_working) cast(std::as_const(weights_).data(), working_.data(), size_);
 }
 
 template <Real T, Device D>
@@ -253,6 +247,16 @@ typename ModelState<T, D>::Arena& ModelState<T, D>::gradients() {
 template <Real T, Device D>
 void ModelState<T, D>::zero_grad() {
   for (auto const& fresh : fresh_) *fresh = true;
+}
+
+template <Real T, Device D>
+bool ModelState<T, D>::gradients_are_fresh() const {
+  return std::all_of(fresh_.begin(), fresh_.end(), [](auto const& fresh) { return *fresh; });
+}
+
+template <Real T, Device D>
+void ModelState<T, D>::take_gradients() {
+  for (auto const& fresh : fresh_) *fresh = false;
 }
 
 template <Real T, Device D>
@@ -290,9 +294,10 @@ void ModelState<T, D>::reset_optimizer() {
 
 template <Real T, Device D>
 std::string ModelState<T, D>::first_non_finite(const Arena& arena) const {
-  if (std::isfinite(cpu::sum_of_squares(arena.data(), arena.size()))) return {};
+  using cpu::sum_of_squares;
+  if (std::isfinite(sum_of_squares(arena.data(), arena.size()))) return {};
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    auto const part = view(arena, i);
+    auto const part = to<Cpu>(view(arena, i));
     for (master const value : part.span())
       if (!std::isfinite(value)) return parameters_[i].name;
   }
@@ -366,7 +371,8 @@ bool ModelState<T, D>::renew_average() const {
   require(has_ema(), "ema: the model keeps no average of its weights; call track_ema before training");
   if constexpr (has_working) {
     if (!ema_working_.defined()) ema_working_ = Tensor<T, D>::zeros({size_});
-    if (ema_stale_) cpu::cast(std::as_const(average_.weights).data(), ema_working_.data(), size_);
+    using cpu::cast;
+    if (ema_stale_) cast(std::as_const(average_.weights).data(), ema_working_.data(), size_);
     ema_stale_ = false;
   }
   return std::exchange(ema_dropped_, false);

@@ -43,6 +43,18 @@ struct Buffer {
   Tensor<T, D> value;
 };
 
+/// Element type and device of a network: those of a template Net<T, D>, or its members `element` and `device`.
+template <class Net>
+struct NetTypes {
+  using element = typename Net::element;
+  using device = typename Net::device;
+};
+template <template <Real, Device> class Net, class T, class D>
+struct NetTypes<Net<T, D>> {
+  using element = T;
+  using device = D;
+};
+
 namespace detail {
 template <class Leaf>
 inline constexpr bool is_leaf = false;

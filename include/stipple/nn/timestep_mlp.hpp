@@ -10,11 +10,12 @@
 namespace stipple {
 
 /// True if all timesteps are equal, as in every call of a sampler.
-template <Real S, Device D>
-bool is_uniform(const Tensor<S, D>& t);
+template <Real S>
+bool is_uniform(const Tensor<S>& t);
 
 /// The timesteps a network has to embed: one of them when sampling with a uniform t, because its row then serves the
-/// whole batch by broadcasting, bit for bit as the rows of a full batch would.
+/// whole batch by broadcasting, bit for bit as the rows of a full batch would. On a GPU all of them: looking would wait
+/// for it, and the rows are embedded at once.
 template <Real S, Device D>
 Tensor<S, D> distinct_timesteps(const Tensor<S, D>& t);
 
@@ -75,8 +76,8 @@ Var<T, D> TimeLinear<T, D>::operator()(const Var<T, D>& x, const Var<T, D>& embe
   return fc(x) * time_embedding(embedding);
 }
 
-template <Real S, Device D>
-bool is_uniform(const Tensor<S, D>& t) {
+template <Real S>
+bool is_uniform(const Tensor<S>& t) {
   for (S const value : t.span())
     if (value != t.data()[0]) return false;
   return t.size() > 0;
@@ -84,11 +85,13 @@ bool is_uniform(const Tensor<S, D>& t) {
 
 template <Real S, Device D>
 Tensor<S, D> distinct_timesteps(const Tensor<S, D>& t) {
-  return !autograd::recording_flag() && t.rank() == 1 && t.size() > 1 && is_uniform(t) ? t.slice(0, 1) : t;
+  if constexpr (std::same_as<D, Cpu>)
+    if (!autograd::recording_flag() && t.rank() == 1 && t.size() > 1 && is_uniform(t)) return t.slice(0, 1);
+  return t;
 }
 
-#define STIPPLE_INSTANCES(S)                               \
-  template bool is_uniform<S, Cpu>(const Tensor<S, Cpu>&); \
+#define STIPPLE_INSTANCES(S)                     \
+  template bool is_uniform<S>(const Tensor<S>&); \
   template Tensor<S, Cpu> distinct_timesteps<S, Cpu>(const Tensor<S, Cpu>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES

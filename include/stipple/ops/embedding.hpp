@@ -1,15 +1,19 @@
 // Table look-up by number, and one-hot vectors.
 #pragma once
 
+#include <limits>
+#include <optional>
+
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 namespace stipple::ops {
 
-/// Throws an Error in the name of operation `name` unless all ids lie in [0, count). Ids on a GPU are not looked at,
-/// because that would wait for it: there a wrong id makes NaN.
+/// Throws an Error in the name of operation `name` unless all ids lie in [0, count) or are `no_class`. Ids on a GPU are
+/// not looked at, because that would wait for it: there a wrong id makes NaN.
 template <Device D>
-void check_ids(const char* name, const Tensor<std::int32_t, D>& ids, Index count);
+void check_ids(const char* name, const Tensor<std::int32_t, D>& ids, Index count,
+               std::optional<std::int32_t> no_class = {});
 
 /// Rows of the table (V, E) for ids of any shape (...): (..., E).
 template <Real T, Device D>
@@ -20,9 +24,9 @@ template <Real T, Device D>
 Tensor<accumulate_t<T>, D> embedding_backward(const Tensor<T, D>& dy, const Tensor<std::int32_t, D>& ids,
                                               Index entries);
 
-/// (...) to (..., classes): 1 at the id, 0 elsewhere.
+/// (...) to (..., classes): 1 at the id, 0 elsewhere; zeros for the id `no_class`, where one stands for none of them.
 template <Real T, Device D>
-Tensor<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes);
+Tensor<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes, std::optional<std::int32_t> no_class = {});
 
 }  // namespace stipple::ops
 
@@ -33,12 +37,16 @@ Tensor<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes);
 namespace stipple::ops {
 
 template <Device D>
-void check_ids(const char* name, const Tensor<std::int32_t, D>& ids, Index count) {
+void check_ids(const char* name, const Tensor<std::int32_t, D>& ids, Index count,
+               std::optional<std::int32_t> no_class) {
   require(ids.defined(), name, ": given no ids");
   if constexpr (std::same_as<D, Cpu>) {
-    for (Index i = 0; i < ids.size(); ++i)
-      require(ids.data()[i] >= 0 && ids.data()[i] < count, name, ": given id ", ids.data()[i], " at position ", i,
-              ", wanted 0 to ", count - 1);
+    for (Index i = 0; i < ids.size(); ++i) {
+      std::int32_t const id = ids.data()[i];
+      if ((id >= 0 && id < count) || id == no_class) continue;
+      fail(name, ": given id ", id, " at position ", i, ", wanted 0 to ", count - 1,
+           no_class ? ", or " + to_text(*no_class) + " for none" : std::string());
+    }
   }
 }
 
@@ -71,29 +79,31 @@ Tensor<accumulate_t<T>, D> embedding_backward(const Tensor<T, D>& dy, const Tens
 }
 
 template <Real T, Device D>
-Tensor<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes) {
+Tensor<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes, std::optional<std::int32_t> no_class) {
   require(classes >= 1, "one_hot: given ", classes, " classes, wanted at least 1");
-  check_ids("one_hot", ids, classes);
+  check_ids("one_hot", ids, classes, no_class);
   Shape shape = ids.shape();
   shape.append(classes);
   if constexpr (std::same_as<D, Cpu>) {
     auto y = Tensor<T, D>::zeros(shape);
-    for (Index i = 0; i < ids.size(); ++i) y.data()[i * classes + ids.data()[i]] = T(1);
+    for (Index i = 0; i < ids.size(); ++i)
+      if (ids.data()[i] != no_class) y.data()[i * classes + ids.data()[i]] = T(1);
     return y;
   } else {
     Tensor<T, D> y(shape);
-    one_hot(ids.data(), y.data(), ids.size(), classes);
+    one_hot(ids.data(), y.data(), ids.size(), classes, no_class ? Index{*no_class} : std::numeric_limits<Index>::min());
     return y;
   }
 }
 
-STIPPLE_INSTANTIATE(template void check_ids<Cpu>(const char*, const Tensor<std::int32_t, Cpu>&, Index);)
+STIPPLE_INSTANTIATE(template void check_ids<Cpu>(const char*, const Tensor<std::int32_t, Cpu>&, Index,
+                                                 std::optional<std::int32_t>);)
 
 #define STIPPLE_INSTANCES(T)                                                                                 \
   template Tensor<T, Cpu> embedding<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<std::int32_t, Cpu>&);        \
   template Tensor<accumulate_t<T>, Cpu> embedding_backward<T, Cpu>(const Tensor<T, Cpu>&,                    \
                                                                    const Tensor<std::int32_t, Cpu>&, Index); \
-  template Tensor<T, Cpu> one_hot<T, Cpu>(const Tensor<std::int32_t, Cpu>&, Index);
+  template Tensor<T, Cpu> one_hot<T, Cpu>(const Tensor<std::int32_t, Cpu>&, Index, std::optional<std::int32_t>);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

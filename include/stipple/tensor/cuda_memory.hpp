@@ -15,7 +15,11 @@ template <>
 struct Memory<Cuda> {
   /// Throws Error when the device has no more memory, or when there is none.
   static void* allocate(std::size_t bytes);
-  static void deallocate(void* memory, std::size_t bytes) noexcept;
+  /// Number of the device that memory is taken from.
+  static int selected_device();
+  /// Gives back memory of this device. What other streams than the one it was taken in hold is only waited for if that
+  /// device is selected.
+  static void deallocate(void* memory, std::size_t bytes, int device) noexcept;
   /// Throws Error if the ranges overlap.
   static void copy(void* to, const void* from, std::size_t bytes);
   static void copy_from_host(void* to, const void* from, std::size_t bytes);

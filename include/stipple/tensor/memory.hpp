@@ -13,7 +13,8 @@ namespace stipple {
 template <>
 struct Memory<Cpu> {
   static void* allocate(std::size_t bytes) { return Context::instance().allocator.allocate(bytes); }
-  static void deallocate(void* memory, std::size_t bytes) noexcept {
+  static int selected_device() { return 0; }
+  static void deallocate(void* memory, std::size_t bytes, int) noexcept {
     Context::instance().allocator.deallocate(memory, bytes);
   }
   /// The ranges may overlap.

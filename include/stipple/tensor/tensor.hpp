@@ -23,8 +23,11 @@ class Storage {
   Storage& operator=(const Storage&) = delete;
   ~Storage();
   void* data() const { return data_; }
+  /// Number of the device that was selected when this was made.
+  int device() const { return device_; }
 
  private:
+  int device_;
   void* data_;
   std::size_t bytes_;
 };
@@ -62,8 +65,15 @@ class Tensor {
   /// True if no other tensor shares the storage.
   bool unique() const { return storage_.use_count() == 1; }
 
-  pointer data() { return data_; }
-  const_pointer data() const { return data_; }
+  /// Throws Error for a tensor of another device than the selected one.
+  pointer data() {
+    check_device();
+    return data_;
+  }
+  const_pointer data() const {
+    check_device();
+    return data_;
+  }
   std::span<T> span() requires std::same_as<D, Cpu> { return {data_, static_cast<std::size_t>(size_)}; }
   std::span<const T> span() const requires std::same_as<D, Cpu> { return {data_, static_cast<std::size_t>(size_)}; }
 
@@ -84,6 +94,12 @@ class Tensor {
   void fill(T value);
 
  private:
+  void check_device() const {
+    if constexpr (!std::same_as<D, Cpu>)
+      if (storage_ != nullptr && storage_->device() != Memory<D>::selected_device()) fail_on_device();
+  }
+  [[noreturn]] void fail_on_device() const;
+
   std::shared_ptr<Storage<D>> storage_;
   pointer data_ = nullptr;
   Shape shape_;
@@ -101,11 +117,12 @@ Tensor<T, To> to(const Tensor<T, From>& x);
 namespace stipple {
 
 template <Device D>
-Storage<D>::Storage(std::size_t bytes) : data_(Memory<D>::allocate(bytes)), bytes_(bytes) {}
+Storage<D>::Storage(std::size_t bytes)
+    : device_(Memory<D>::selected_device()), data_(Memory<D>::allocate(bytes)), bytes_(bytes) {}
 
 template <Device D>
 Storage<D>::~Storage() {
-  Memory<D>::deallocate(data_, bytes_);
+  Memory<D>::deallocate(data_, bytes_, device_);
 }
 
 template <Element T, Device D>
@@ -149,10 +166,16 @@ Tensor<T, D> Tensor<T, D>::zeros(Shape shape) {
 }
 
 template <Element T, Device D>
+void Tensor<T, D>::fail_on_device() const {
+  fail("tensor: given one of shape ", shape_, " on device ", storage_->device(), " while device ",
+       Memory<D>::selected_device(), " is selected, wanted all tensors of an operation on the selected device");
+}
+
+template <Element T, Device D>
 T Tensor<T, D>::item() const {
   require(size_ == 1, "item: given a tensor of shape ", shape_, ", wanted one element");
   T value;
-  Memory<D>::copy_to_host(&value, address_of(data_), sizeof value);
+  Memory<D>::copy_to_host(&value, address_of(data()), sizeof value);
   return value;
 }
 
@@ -198,12 +221,12 @@ template <Element T, Device D>
 void Tensor<T, D>::copy_from(const Tensor& other) {
   require(shape_ == other.shape_, "copy: given shape ", other.shape_, ", wanted ", shape_);
   if (size_ > 0)
-    Memory<D>::copy(address_of(data_), address_of(other.data_), static_cast<std::size_t>(size_) * sizeof(T));
+    Memory<D>::copy(address_of(data()), address_of(other.data()), static_cast<std::size_t>(size_) * sizeof(T));
 }
 
 template <Element T, Device D>
 void Tensor<T, D>::fill(T value) {
-  if (size_ > 0) Memory<D>::fill(address_of(data_), value, static_cast<std::size_t>(size_));
+  if (size_ > 0) Memory<D>::fill(address_of(data()), value, static_cast<std::size_t>(size_));
 }
 
 template <Device To, Element T, Device From>
@@ -222,9 +245,13 @@ Tensor<T, To> to(const Tensor<T, From>& x) {
   }
 }
 
-STIPPLE_INSTANTIATE(template class Storage<Cpu>; template class Tensor<float>; template class Tensor<double>;
-                    template class Tensor<bf16>; template class Tensor<std::int32_t>;
-                    template class Tensor<std::int64_t>; template class Tensor<std::uint8_t>;)
+#define STIPPLE_INSTANCES(T)     \
+  template class Tensor<T, Cpu>; \
+  template Tensor<T, Cpu> to<Cpu, T, Cpu>(const Tensor<T, Cpu>&);
+STIPPLE_INSTANTIATE(template class Storage<Cpu>;
+                    STIPPLE_INSTANCES(std::int32_t) STIPPLE_INSTANCES(std::int64_t) STIPPLE_INSTANCES(std::uint8_t))
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
 
 }  // namespace stipple
 

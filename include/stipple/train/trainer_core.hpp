@@ -50,13 +50,16 @@ struct TrainingResult {
 
 namespace detail {
 
-/// One number of which a training step takes the gradient.
+/// One number of which a training step takes the gradient. `value` waits for the device.
 struct LossValue {
-  double value = 0;
+  std::function<double()> value;
   std::function<void()> backward;
 };
-template <Real L, Device D>
-LossValue loss_value(const Var<L, D>& loss);
+/// Of a Var, or of anything else with `item` and `backward`.
+template <class Loss>
+LossValue loss_value(const Loss& loss) {
+  return {[loss] { return static_cast<double>(loss.item()); }, [loss] { loss.backward(); }};
+}
 
 /// An optimiser bound to its model.
 struct BoundOptimizer {
@@ -155,11 +158,6 @@ class TrainerCore {
 #include <stipple/train/signals.hpp>
 
 namespace stipple {
-
-template <Real L, Device D>
-detail::LossValue detail::loss_value(const Var<L, D>& loss) {
-  return {static_cast<double>(loss.item()), [loss] { loss.backward(); }};
-}
 
 template <Real T, Device D>
 TrainerCore<T, D>::TrainerCore(ModelState<T, D>& model, detail::BoundOptimizer optimizer, TrainerConfig config)
@@ -266,9 +264,9 @@ template <Real T, Device D>
 Json TrainerCore<T, D>::one_step(const std::function<detail::LossValue()>& next_loss) {
   Training const training(rng_);
   auto const loss = next_loss();
-  double const value = loss.value;
+  loss.backward();  // before a GPU is waited for
+  double const value = loss.value();
   if (!std::isfinite(value)) fail_at(value);
-  loss.backward();
   double const factor = factor_at(state_.step);
   double const norm = optimizer_.step({.learning_rate_factor = factor, .max_norm = config_.max_norm});
   ++state_.step;
@@ -333,9 +331,7 @@ Json TrainerCore<T, D>::configuration(std::int64_t step) const {
                        {"program", c.configuration}});
 }
 
-#define STIPPLE_INSTANCES(T)                                         \
-  template detail::LossValue detail::loss_value(const Var<T, Cpu>&); \
-  template class TrainerCore<T, Cpu>;
+#define STIPPLE_INSTANCES(T) template class TrainerCore<T, Cpu>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 STIPPLE_INSTANTIATE(template Json detail::optimizer_configuration(const Adam&);

@@ -1,8 +1,9 @@
-// The driver of the simulation: one device, whose memory is host memory and whose streams are queues.
+// The driver of the simulation: two devices that share memory, which is host memory, and streams, which are queues.
 #include "../driver.hpp"
 
 #include <cstring>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include <stipple/core/error.hpp>
@@ -13,7 +14,7 @@
 namespace stipple::cuda::driver {
 
 std::string why_unavailable() { return {}; }
-int device_count() { return 1; }
+int device_count() { return 2; }
 
 DeviceDescription describe(int) {
   std::size_t const total = simulation::memory_bytes();
@@ -30,9 +31,7 @@ void deallocate(void* memory) noexcept {
   }
   simulation::deallocate(memory);
 }
-void deallocate_in_order(void* memory, StreamHandle stream) noexcept {
-  simulation::enqueue(stream, [=] { simulation::deallocate(memory); });
-}
+void deallocate_in_order(void* memory, StreamHandle stream) noexcept { simulation::deallocate_in(stream, memory); }
 
 StreamHandle create_stream() { return simulation::create_stream(); }
 void destroy_stream(StreamHandle stream) noexcept { simulation::destroy_stream(stream); }
@@ -67,5 +66,23 @@ void copy_to_host(void* to, const void* from, std::size_t bytes, StreamHandle st
     std::memcpy(to, from, bytes);
   });
 }
+
+void* allocate_pinned(std::size_t bytes) { return ::operator new(bytes, std::nothrow); }
+void deallocate_pinned(void* memory) noexcept { ::operator delete(memory); }
+// What is copied is what the memory holds when the stream comes to it.
+void copy_from_pinned(void* to, const void* from, std::size_t bytes, StreamHandle stream) {
+  simulation::enqueue(stream, [=] {
+    simulation::check_range("copy to the device", to, bytes);
+    std::memcpy(to, from, bytes);
+  });
+}
+
+void begin_recording(StreamHandle stream) { simulation::begin_recording(stream); }
+GraphHandle end_recording(StreamHandle stream) { return simulation::end_recording(stream); }
+void abandon_recording(StreamHandle stream) noexcept {
+  simulation::destroy_recording(simulation::end_recording(stream));
+}
+void replay(GraphHandle graph, StreamHandle stream) { simulation::replay(graph, stream); }
+void destroy_graph(GraphHandle graph) noexcept { simulation::destroy_recording(graph); }
 
 }  // namespace stipple::cuda::driver

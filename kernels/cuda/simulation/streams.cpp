@@ -1,5 +1,6 @@
 #include "streams.hpp"
 
+#include <cstring>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -13,6 +14,7 @@ namespace stipple::cuda::simulation {
 
 namespace {
 
+struct Recording;
 struct Moments {
   std::uint64_t recorded = 0, passed = 0;
 };
@@ -24,7 +26,24 @@ struct Queue {
     bool waits = false;
   };
   std::deque<Item> items;
+  std::unique_ptr<Recording> recording;  // takes the items while there is one
+
+  void put(Item item);
 };
+// Items to be done again and again, and the memory that was freed among them.
+struct Recording {
+  std::vector<Queue::Item> items;
+  std::vector<void*> memory;
+  ~Recording() {
+    for (void* const freed : memory) deallocate(freed);
+  }
+};
+void Queue::put(Item item) {
+  if (recording)
+    recording->items.push_back(std::move(item));
+  else
+    items.push_back(std::move(item));
+}
 
 struct Streams {
   std::recursive_mutex mutex;
@@ -88,12 +107,20 @@ void drain_until(const Done& done) {
 
 void enqueue(void* stream, Launch launch) {
   Lock const lock(streams().mutex);
-  queue_of(stream)->items.push_back({.work = [launch = std::move(launch)] { run(launch); }});
+  queue_of(stream)->put({.work = [launch = std::move(launch)] { run(launch); }});
 }
 
 void enqueue(void* stream, std::function<void()> work) {
   Lock const lock(streams().mutex);
-  queue_of(stream)->items.push_back({.work = std::move(work)});
+  queue_of(stream)->put({.work = std::move(work)});
+}
+
+void deallocate_in(void* stream, void* memory) {
+  Lock const lock(streams().mutex);
+  auto const queue = queue_of(stream);
+  if (!queue->recording) return queue->put({.work = [=] { deallocate(memory); }});
+  queue->put({.work = [=, bytes = allocation_of(memory).bytes] { std::memset(memory, options().poison, bytes); }});
+  queue->recording->memory.push_back(memory);
 }
 
 void* create_stream() {
@@ -117,17 +144,44 @@ void destroy_event(void* event) { delete static_cast<std::shared_ptr<Moments>*>(
 void record(void* event, void* stream) {
   Lock const lock(streams().mutex);
   auto const& moments = moments_of(event);
-  queue_of(stream)->items.push_back({.event = moments, .moment = ++moments->recorded});
+  auto const queue = queue_of(stream);
+  require(!queue->recording, "stream: given an event in a recording");
+  queue->put({.event = moments, .moment = ++moments->recorded});
 }
 
 void wait(void* stream, void* event) {
   Lock const lock(streams().mutex);
   auto const& moments = moments_of(event);
-  queue_of(stream)->items.push_back({.event = moments, .moment = moments->recorded, .waits = true});
+  auto const queue = queue_of(stream);
+  require(!queue->recording, "stream: given a wait in a recording");
+  queue->put({.event = moments, .moment = moments->recorded, .waits = true});
+}
+
+void begin_recording(void* stream) {
+  Lock const lock(streams().mutex);
+  auto const queue = queue_of(stream);
+  require(stream != nullptr && !queue->recording, "stream: the default stream, and one that records, cannot record");
+  queue->recording = std::make_unique<Recording>();
+}
+
+void* end_recording(void* stream) {
+  Lock const lock(streams().mutex);
+  return queue_of(stream)->recording.release();
+}
+
+void replay(void* recording, void* stream) {
+  Lock const lock(streams().mutex);
+  for (auto const& item : static_cast<const Recording*>(recording)->items) queue_of(stream)->put(item);
+}
+
+void destroy_recording(void* recording) {
+  Lock const lock(streams().mutex);
+  delete static_cast<Recording*>(recording);
 }
 
 void drain(void* stream) {
   auto const queue = queue_of(stream);
+  require(!queue->recording, "stream: the host waits for a stream that records");
   drain_until([&] { return queue->items.empty(); });
 }
 

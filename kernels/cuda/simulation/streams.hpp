@@ -13,6 +13,10 @@ void enqueue(void* stream, Launch launch);
 /// Puts something else into a stream.
 void enqueue(void* stream, std::function<void()> work);
 
+/// Frees device memory after what the stream holds now. In a recording it is freed with the recording; replays fill it
+/// with the pattern of fresh memory there.
+void deallocate_in(void* stream, void* memory);
+
 void* create_stream();
 /// What the stream holds is still done.
 void destroy_stream(void* stream);
@@ -20,6 +24,13 @@ void* create_event();
 void destroy_event(void* event);
 void record(void* event, void* stream);
 void wait(void* stream, void* event);
+
+/// What is put into the stream is kept instead, until `end_recording`.
+void begin_recording(void* stream);
+void* end_recording(void* stream);
+/// Puts what was kept into a stream, as often as it is called.
+void replay(void* recording, void* stream);
+void destroy_recording(void* recording);
 
 /// Advances streams until this one, or all, are empty. Throws the Error of the first operation that fails; what the
 /// streams still hold is dropped then.

@@ -17,8 +17,9 @@ void embedding(Pointer<const T> table, Pointer<const std::int32_t> ids, Pointer<
 template <class T>
 void embedding_backward(Pointer<const T> dy, Pointer<const std::int32_t> ids, Pointer<float> gradient, Index count,
                         Index entries, Index width);
-/// y (count, classes) is 1 at the id, 0 elsewhere; an id that is no class makes NaN.
+/// y (count, classes) is 1 at the id, 0 elsewhere, and 0 everywhere for the id `no_class`; another id that is no class
+/// makes NaN.
 template <class T>
-void one_hot(Pointer<const std::int32_t> ids, Pointer<T> y, Index count, Index classes);
+void one_hot(Pointer<const std::int32_t> ids, Pointer<T> y, Index count, Index classes, Index no_class);
 
 }  // namespace stipple::cuda

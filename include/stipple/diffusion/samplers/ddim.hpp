@@ -28,9 +28,9 @@ STIPPLE_INLINE double ddim_sigma(double eta, double abar, double abar_previous);
 namespace detail {
 
 // `sample_ddim`; `noise` is not called where sigma is 0.
-template <Real S>
-Tensor<S> run_ddim(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const Schedule& schedule,
-                   const NoiseFunction<S>& noise, const DdimOptions& options);
+template <Real S, Device D>
+Tensor<S, D> run_ddim(const DenoiserFunction<S, D>& eps, const Tensor<S, D>& x_T, const Schedule& schedule,
+                      const NoiseFunction<S, D>& noise, const DdimOptions& options);
 
 }  // namespace detail
 
@@ -39,18 +39,19 @@ Tensor<S> run_ddim(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const S
 /// Steps go from each listed timestep to the next, and from the last to the data (abar = 1), where sigma is 0.
 /// `noise`, an Rng or a source of normals (step, shape) -> Tensor<S>, is drawn from where sigma > 0; see sample_ddpm.
 /// Throws for bad options, a start without samples, and a denoiser that returns another shape.
-template <Real S, class F, class Noise>
-Tensor<S> sample_ddim(const F& f, const Tensor<S>& x_T, const Schedule& schedule, Noise&& noise,
-                      const DdimOptions& options) {
-  return detail::run_ddim<S>(detail::denoiser_function<S>(f), x_T, schedule,
-                             detail::noise_function<S>(noise, options.first_sample), options);
+template <Real S, Device D, class F, class Noise>
+Tensor<S, D> sample_ddim(const F& f, const Tensor<S, D>& x_T, const Schedule& schedule, Noise&& noise,
+                         const DdimOptions& options) {
+  return detail::run_ddim<S, D>(detail::denoiser_function<S, D>(f), x_T, schedule,
+                                detail::noise_function<S, D>(noise, options.first_sample), options);
 }
 
 /// The same without randomness: throws unless eta is 0.
-template <Real S, class F>
-Tensor<S> sample_ddim(const F& f, const Tensor<S>& x_T, const Schedule& schedule, const DdimOptions& options = {}) {
+template <Real S, Device D, class F>
+Tensor<S, D> sample_ddim(const F& f, const Tensor<S, D>& x_T, const Schedule& schedule,
+                         const DdimOptions& options = {}) {
   require(options.eta == 0, "sample_ddim: given eta ", options.eta, " without an Rng, wanted one before the options");
-  return detail::run_ddim<S>(detail::denoiser_function<S>(f), x_T, schedule, {}, options);
+  return detail::run_ddim<S, D>(detail::denoiser_function<S, D>(f), x_T, schedule, {}, options);
 }
 
 }  // namespace stipple
@@ -81,9 +82,9 @@ inline StepWeights ddim_weights(Prediction prediction, double abar, double abar_
   return w;
 }
 
-template <Real S>
-Tensor<S> run_ddim(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const Schedule& schedule,
-                   const NoiseFunction<S>& noise, const DdimOptions& options) {
+template <Real S, Device D>
+Tensor<S, D> run_ddim(const DenoiserFunction<S, D>& eps, const Tensor<S, D>& x_T, const Schedule& schedule,
+                      const NoiseFunction<S, D>& noise, const DdimOptions& options) {
   constexpr const char* name = "sample_ddim";
   check_start(name, x_T);
   X0Bound const bound(name, options);
@@ -91,15 +92,15 @@ Tensor<S> run_ddim(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const S
   auto const timesteps = chosen_timesteps(name, schedule, options, [&](int steps) {
     return schedule.timesteps(steps, options.spacing, options.steps_offset);
   });
-  Tensor<S> x = x_T;
+  Tensor<S, D> x = x_T;
   for (std::size_t i = 0; i < timesteps.size(); ++i) {
     int const t = timesteps[i];
     double const abar = schedule.alpha_bar(t);
     double const abar_previous = i + 1 == timesteps.size() ? 1 : schedule.alpha_bar(timesteps[i + 1]);
     double const sigma = ddim_sigma(options.eta, abar, abar_previous);
     auto const prediction = predict(name, eps, x, t);
-    Tensor<S> z;
-    std::vector<const Tensor<S>*> extras;
+    Tensor<S, D> z;
+    std::vector<const Tensor<S, D>*> extras;
     if (sigma > 0) {
       z = step_noise(name, noise, static_cast<int>(i), x.shape());
       extras.push_back(&z);
@@ -112,9 +113,9 @@ Tensor<S> run_ddim(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const S
   return x;
 }
 
-#define STIPPLE_INSTANCES(S)                                                                    \
-  template Tensor<S> run_ddim<S>(const DenoiserFunction<S>&, const Tensor<S>&, const Schedule&, \
-                                 const NoiseFunction<S>&, const DdimOptions&);
+#define STIPPLE_INSTANCES(S)                                                                              \
+  template Tensor<S> run_ddim<S, Cpu>(const DenoiserFunction<S, Cpu>&, const Tensor<S>&, const Schedule&, \
+                                      const NoiseFunction<S, Cpu>&, const DdimOptions&);
 STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
 #undef STIPPLE_INSTANCES
 

@@ -40,9 +40,9 @@ namespace detail {
 STIPPLE_INLINE StepWeights ddpm_weights(Prediction prediction, double abar, double abar_previous);
 
 // `sample_ddpm`.
-template <Real S>
-Tensor<S> run_ddpm(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const Schedule& schedule,
-                   const NoiseFunction<S>& noise, const DdpmSamplerOptions& options);
+template <Real S, Device D>
+Tensor<S, D> run_ddpm(const DenoiserFunction<S, D>& eps, const Tensor<S, D>& x_T, const Schedule& schedule,
+                      const NoiseFunction<S, D>& noise, const DdpmSamplerOptions& options);
 
 }  // namespace detail
 
@@ -52,11 +52,11 @@ Tensor<S> run_ddpm(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const S
 /// `noise` is an Rng or a source of normals (step, shape) -> Tensor<S>. With an Rng, sample i gets the same noise in
 /// any batch: it depends on the seed, the draw (one a step) and first_sample + i. Throws for bad options, a start
 /// without samples, and a denoiser that returns another shape.
-template <Real S, class F, class Noise>
-Tensor<S> sample_ddpm(const F& f, const Tensor<S>& x_T, const Schedule& schedule, Noise&& noise,
-                      const DdpmSamplerOptions& options = {}) {
-  return detail::run_ddpm<S>(detail::denoiser_function<S>(f), x_T, schedule,
-                             detail::noise_function<S>(noise, options.first_sample), options);
+template <Real S, Device D, class F, class Noise>
+Tensor<S, D> sample_ddpm(const F& f, const Tensor<S, D>& x_T, const Schedule& schedule, Noise&& noise,
+                         const DdpmSamplerOptions& options = {}) {
+  return detail::run_ddpm<S, D>(detail::denoiser_function<S, D>(f), x_T, schedule,
+                                detail::noise_function<S, D>(noise, options.first_sample), options);
 }
 
 }  // namespace stipple
@@ -75,27 +75,35 @@ STIPPLE_INLINE StepWeights ddpm_weights(Prediction prediction, double abar, doub
 }
 
 // Splits (..., 2 C) into the prediction (..., C) and z scaled by the standard deviation that the other half sets.
-template <Real S>
-Tensor<S> split_learned_variance(const Tensor<S>& both, Tensor<S>& z, double smallest, double largest) {
-  Tensor<S> prediction(z.shape());
-  Index const channels = z.dim(-1);
-  double const low = std::log(std::max(smallest, Schedule::smallest_variance)), high = std::log(largest);
-  parallel_for(z.size() / channels, std::max<Index>(1, 4096 / channels), [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      const S* const from = std::as_const(both).data() + 2 * i * channels;
-      for (Index c = 0; c < channels; ++c) {
-        double const fraction = (static_cast<double>(from[channels + c]) + 1) / 2;
-        prediction.data()[i * channels + c] = from[c];
-        z.data()[i * channels + c] *= static_cast<S>(std::exp((fraction * high + (1 - fraction) * low) / 2));
+// On the host.
+template <Real S, Device D>
+Tensor<S, D> split_learned_variance(const Tensor<S, D>& both, Tensor<S, D>& z, double smallest, double largest) {
+  if constexpr (!std::same_as<D, Cpu>) {
+    auto scaled = to<Cpu>(z);
+    auto const prediction = split_learned_variance(to<Cpu>(both), scaled, smallest, largest);
+    z = to<D>(scaled);
+    return to<D>(prediction);
+  } else {
+    Tensor<S> prediction(z.shape());
+    Index const channels = z.dim(-1);
+    double const low = std::log(std::max(smallest, Schedule::smallest_variance)), high = std::log(largest);
+    parallel_for(z.size() / channels, std::max<Index>(1, 4096 / channels), [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        const S* const from = std::as_const(both).data() + 2 * i * channels;
+        for (Index c = 0; c < channels; ++c) {
+          double const fraction = (static_cast<double>(from[channels + c]) + 1) / 2;
+          prediction.data()[i * channels + c] = from[c];
+          z.data()[i * channels + c] *= static_cast<S>(std::exp((fraction * high + (1 - fraction) * low) / 2));
+        }
       }
-    }
-  });
-  return prediction;
+    });
+    return prediction;
+  }
 }
 
-template <Real S>
-Tensor<S> run_ddpm(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const Schedule& schedule,
-                   const NoiseFunction<S>& noise, const DdpmSamplerOptions& options) {
+template <Real S, Device D>
+Tensor<S, D> run_ddpm(const DenoiserFunction<S, D>& eps, const Tensor<S, D>& x_T, const Schedule& schedule,
+                      const NoiseFunction<S, D>& noise, const DdpmSamplerOptions& options) {
   constexpr const char* name = "sample_ddpm";
   check_start(name, x_T);
   X0Bound const bound(name, options);
@@ -103,7 +111,7 @@ Tensor<S> run_ddpm(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const S
     return schedule.timesteps(steps, options.spacing, options.steps_offset);
   });
   bool const learned = options.variance == Variance::learned_range;
-  Tensor<S> x = x_T;
+  Tensor<S, D> x = x_T;
   for (std::size_t i = 0; i < timesteps.size(); ++i) {
     int const t = timesteps[i];
     bool const last = i + 1 == timesteps.size();
@@ -113,17 +121,17 @@ Tensor<S> run_ddpm(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const S
     auto prediction = predict(name, eps, x, t, learned ? 2 : 1);
     auto weights = ddpm_weights(options.prediction, abar, abar_previous);
     bool const noisy = !last || (options.noise_at_last_step && t > 0);
-    Tensor<S> z;
+    Tensor<S, D> z;
     if (noisy) z = step_noise(name, noise, static_cast<int>(i), x.shape());
     if (learned) {
-      if (!noisy) z = Tensor<S>(x.shape(), S(0));
+      if (!noisy) z = Tensor<S, D>(x.shape(), S(0));
       if (!z.unique()) z = z.clone();  // the source kept what it returned
       prediction = split_learned_variance(prediction, z, posterior_variance, beta);
       weights.extra[0] = 1;
     } else if (noisy) {
       weights.extra[0] = std::sqrt(options.variance == Variance::fixed_large ? beta : posterior_variance);
     }
-    std::vector<const Tensor<S>*> extras;
+    std::vector<const Tensor<S, D>*> extras;
     if (noisy) extras.push_back(&z);
     auto const now = step(weights, bound, x, prediction, extras, static_cast<bool>(options.callback));
     x = now.x;
@@ -132,9 +140,9 @@ Tensor<S> run_ddpm(const DenoiserFunction<S>& eps, const Tensor<S>& x_T, const S
   return x;
 }
 
-#define STIPPLE_INSTANCES(S)                                                                    \
-  template Tensor<S> run_ddpm<S>(const DenoiserFunction<S>&, const Tensor<S>&, const Schedule&, \
-                                 const NoiseFunction<S>&, const DdpmSamplerOptions&);
+#define STIPPLE_INSTANCES(S)                                                                              \
+  template Tensor<S> run_ddpm<S, Cpu>(const DenoiserFunction<S, Cpu>&, const Tensor<S>&, const Schedule&, \
+                                      const NoiseFunction<S, Cpu>&, const DdpmSamplerOptions&);
 STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
 #undef STIPPLE_INSTANCES
 

@@ -33,19 +33,19 @@ struct SolverPoint {
 };
 
 // `sample_dpm_solver`.
-template <Real S>
-Tensor<S> run_dpm_solver(const DenoiserFunction<S>& denoise, const Tensor<S>& x_T, const Schedule& schedule,
-                         const DpmSolverOptions& options);
+template <Real S, Device D>
+Tensor<S, D> run_dpm_solver(const DenoiserFunction<S, D>& denoise, const Tensor<S, D>& x_T, const Schedule& schedule,
+                            const DpmSolverOptions& options);
 
 }  // namespace detail
 
 /// DPM-Solver++ multistep (Lu et al. 2022): from x_T (N, ...), standard normals, to x_0 without randomness, one call
 /// of the network a step. `f` is a denoiser or a network. The last step goes to the data (sigma = 0) with order 1.
 /// Throws for bad options, a start without samples, and a denoiser that returns another shape.
-template <Real S, class F>
-Tensor<S> sample_dpm_solver(const F& f, const Tensor<S>& x_T, const Schedule& schedule,
-                            const DpmSolverOptions& options = {}) {
-  return detail::run_dpm_solver<S>(detail::denoiser_function<S>(f), x_T, schedule, options);
+template <Real S, Device D, class F>
+Tensor<S, D> sample_dpm_solver(const F& f, const Tensor<S, D>& x_T, const Schedule& schedule,
+                               const DpmSolverOptions& options = {}) {
+  return detail::run_dpm_solver<S, D>(detail::denoiser_function<S, D>(f), x_T, schedule, options);
 }
 
 }  // namespace stipple
@@ -116,9 +116,9 @@ inline StepWeights dpm_solver_weights(const std::vector<SolverPoint>& at, const 
   return w;
 }
 
-template <Real S>
-Tensor<S> run_dpm_solver(const DenoiserFunction<S>& denoise, const Tensor<S>& x_T, const Schedule& schedule,
-                         const DpmSolverOptions& options) {
+template <Real S, Device D>
+Tensor<S, D> run_dpm_solver(const DenoiserFunction<S, D>& denoise, const Tensor<S, D>& x_T, const Schedule& schedule,
+                            const DpmSolverOptions& options) {
   constexpr const char* name = "sample_dpm_solver";
   check_start(name, x_T);
   X0Bound const bound(name, options);
@@ -132,7 +132,7 @@ Tensor<S> run_dpm_solver(const DenoiserFunction<S>& denoise, const Tensor<S>& x_
     points = karras_points(schedule, static_cast<int>(timesteps.size()));
   else
     for (int const t : timesteps) points.push_back(solver_point(schedule, t));
-  Tensor<S> x = x_T, before, before_that;  // x0 of the last two steps
+  Tensor<S, D> x = x_T, before, before_that;  // x0 of the last two steps
   std::size_t const steps = points.size();
   for (std::size_t i = 0; i < steps; ++i) {
     auto const& now = points[i];
@@ -142,7 +142,7 @@ Tensor<S> run_dpm_solver(const DenoiserFunction<S>& denoise, const Tensor<S>& x_
     auto weights = dpm_solver_weights(at, i + 1 == steps ? SolverPoint{} : points[i + 1], order);
     weights.x0_form = x0_form(options.prediction, now.alpha, now.sigma);
     auto const prediction = predict(name, denoise, x, now.timestep);
-    std::vector<const Tensor<S>*> extras;
+    std::vector<const Tensor<S, D>*> extras;
     if (order >= 2 && i + 1 < steps) extras.push_back(&before);
     if (order >= 3 && i + 1 < steps) extras.push_back(&before_that);
     auto const result = step(weights, bound, x, prediction, extras, true);
@@ -154,9 +154,9 @@ Tensor<S> run_dpm_solver(const DenoiserFunction<S>& denoise, const Tensor<S>& x_
   return x;
 }
 
-#define STIPPLE_INSTANCES(S)                                                                          \
-  template Tensor<S> run_dpm_solver<S>(const DenoiserFunction<S>&, const Tensor<S>&, const Schedule&, \
-                                       const DpmSolverOptions&);
+#define STIPPLE_INSTANCES(S)                                                                                    \
+  template Tensor<S> run_dpm_solver<S, Cpu>(const DenoiserFunction<S, Cpu>&, const Tensor<S>&, const Schedule&, \
+                                            const DpmSolverOptions&);
 STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
 #undef STIPPLE_INSTANCES
 

@@ -14,7 +14,7 @@
 
 namespace stipple {
 
-/// State of a sampler after one step.
+/// State of a sampler after one step. The tensors of one that runs on a GPU are copies on the host.
 struct SamplerStep {
   int index = 0;     ///< 0 for the first step
   int steps = 0;     ///< how many there are
@@ -29,23 +29,23 @@ using SamplerCallback = std::function<bool(const SamplerStep&)>;
 namespace detail {
 
 // What samplers call: the prediction at (x, t), and the normals of a step (step, shape).
-template <Real S>
-using DenoiserFunction = std::function<Tensor<S>(const Tensor<S>&, const Tensor<S>&)>;
-template <Real S>
-using NoiseFunction = std::function<Tensor<S>(int, const Shape&)>;
+template <Real S, Device D>
+using DenoiserFunction = std::function<Tensor<S, D>(const Tensor<S, D>&, const Tensor<S, D>&)>;
+template <Real S, Device D>
+using NoiseFunction = std::function<Tensor<S, D>(int, const Shape&)>;
 
 // `f`, which must outlive the result, is a denoiser or a network.
-template <Real S, class F>
-DenoiserFunction<S> denoiser_function(const F& f) {
-  return [&f](const Tensor<S>& x, const Tensor<S>& t) { return as_denoiser<S>(f)(x, t); };
+template <Real S, Device D, class F>
+DenoiserFunction<S, D> denoiser_function(const F& f) {
+  return [&f](const Tensor<S, D>& x, const Tensor<S, D>& t) { return as_denoiser<S, D>(f)(x, t); };
 }
 
 // `noise`, which must outlive the result, is an Rng, for samples first_sample, first_sample + 1, ..., or such a
 // function.
-template <Real S>
-NoiseFunction<S> noise_function(Rng& rng, std::uint64_t first_sample);
-template <Real S, class Noise>
-NoiseFunction<S> noise_function(Noise& noise, std::uint64_t) {
+template <Real S, Device D>
+NoiseFunction<S, D> noise_function(Rng& rng, std::uint64_t first_sample);
+template <Real S, Device D, class Noise>
+NoiseFunction<S, D> noise_function(Noise& noise, std::uint64_t) {
   return [&noise](int step, const Shape& shape) { return noise(step, shape); };
 }
 
@@ -57,9 +57,9 @@ struct StepWeights {
 };
 
 // Clamps each sample to [-s, s] and divides by s, where s is the `ratio` quantile of its magnitudes, at least 1 and
-// at most `largest` (Saharia et al. 2022, section 2.3, dynamic thresholding).
-template <Real S>
-void threshold_rows(Tensor<S>& x0, double ratio, double largest);
+// at most `largest` (Saharia et al. 2022, section 2.3, dynamic thresholding). On the host.
+template <Real S, Device D>
+void threshold_rows(Tensor<S, D>& x0, double ratio, double largest);
 
 }  // namespace detail
 
@@ -69,47 +69,53 @@ void threshold_rows(Tensor<S>& x0, double ratio, double largest);
 
 namespace stipple::detail {
 
-template <Real S>
-NoiseFunction<S> noise_function(Rng& rng, std::uint64_t first_sample) {
+template <Real S, Device D>
+NoiseFunction<S, D> noise_function(Rng& rng, std::uint64_t first_sample) {
   return [&rng, first_sample](int, const Shape& shape) {
-    return ops::cast<S>(draw_normal(rng, shape, Purpose::sample, first_sample));
+    return ops::cast<S>(draw_normal<D>(rng, shape, Purpose::sample, first_sample));
   };
 }
 
 // The normals of one step.
-template <Real S>
-Tensor<S> step_noise(const char* name, const NoiseFunction<S>& noise, int step, const Shape& shape) {
-  Tensor<S> z = noise(step, shape);
+template <Real S, Device D>
+Tensor<S, D> step_noise(const char* name, const NoiseFunction<S, D>& noise, int step, const Shape& shape) {
+  Tensor<S, D> z = noise(step, shape);
   require(z.shape() == shape, name, ": given noise of shape ", z.shape(), ", wanted ", shape);
   return z;
 }
 
-template <Real S>
-void threshold_rows(Tensor<S>& x0, double ratio, double largest) {
-  Index const row = x0.shape().count(1, x0.rank());
-  if (row == 0) return;
-  parallel_for(x0.dim(0), 1, [&](Index begin, Index end) {
-    std::vector<S> magnitudes(static_cast<std::size_t>(row));
-    for (Index n = begin; n < end; ++n) {
-      S* const values = x0.data() + n * row;
-      for (Index i = 0; i < row; ++i) magnitudes[static_cast<std::size_t>(i)] = std::abs(values[i]);
-      double const rank = ratio * static_cast<double>(row - 1);
-      auto const below = static_cast<std::ptrdiff_t>(rank);
-      auto const at = magnitudes.begin() + below;
-      std::nth_element(magnitudes.begin(), at, magnitudes.end());
-      double quantile = *at;
-      if (at + 1 != magnitudes.end())
-        quantile += (rank - static_cast<double>(below)) * (*std::min_element(at + 1, magnitudes.end()) - quantile);
-      auto const s = static_cast<S>(std::clamp(quantile, 1.0, largest));
-      for (Index i = 0; i < row; ++i) values[i] = (values[i] < -s ? -s : s < values[i] ? s : values[i]) / s;
-    }
-  });
+template <Real S, Device D>
+void threshold_rows(Tensor<S, D>& x0, double ratio, double largest) {
+  if constexpr (!std::same_as<D, Cpu>) {
+    auto host = to<Cpu>(x0);
+    threshold_rows(host, ratio, largest);
+    x0.copy_from(to<D>(host));
+  } else {
+    Index const row = x0.shape().count(1, x0.rank());
+    if (row == 0) return;
+    parallel_for(x0.dim(0), 1, [&](Index begin, Index end) {
+      std::vector<S> magnitudes(static_cast<std::size_t>(row));
+      for (Index n = begin; n < end; ++n) {
+        S* const values = x0.data() + n * row;
+        for (Index i = 0; i < row; ++i) magnitudes[static_cast<std::size_t>(i)] = std::abs(values[i]);
+        double const rank = ratio * static_cast<double>(row - 1);
+        auto const below = static_cast<std::ptrdiff_t>(rank);
+        auto const at = magnitudes.begin() + below;
+        std::nth_element(magnitudes.begin(), at, magnitudes.end());
+        double quantile = *at;
+        if (at + 1 != magnitudes.end())
+          quantile += (rank - static_cast<double>(below)) * (*std::min_element(at + 1, magnitudes.end()) - quantile);
+        auto const s = static_cast<S>(std::clamp(quantile, 1.0, largest));
+        for (Index i = 0; i < row; ++i) values[i] = (values[i] < -s ? -s : s < values[i] ? s : values[i]) / s;
+      }
+    });
+  }
 }
 
 // x after a step and, where it is kept, the predicted x0.
-template <Real S>
+template <Real S, Device D>
 struct StepResult {
-  Tensor<S> x, x0;
+  Tensor<S, D> x, x0;
 };
 
 // How x0 is bounded before it is used; the options of every sampler have these fields.
@@ -134,16 +140,17 @@ struct X0Bound {
 };
 
 // One pass over x, the prediction and the extras, unless x0 is thresholded, which takes it sample by sample.
-template <Real S>
-StepResult<S> step(StepWeights w, const X0Bound& bound, const Tensor<S>& x, const Tensor<S>& prediction,
-                   std::vector<const Tensor<S>*> extras, bool keep_x0) {
-  StepResult<S> result;
+template <Real S, Device D>
+StepResult<S, D> step(StepWeights w, const X0Bound& bound, const Tensor<S, D>& x, const Tensor<S, D>& prediction,
+                      std::vector<const Tensor<S, D>*> extras, bool keep_x0) {
+  using cpu::diffusion_update;
+  StepResult<S, D> result;
   bool const thresholded = bound.threshold_ratio > 0;
   if (thresholded) {
     UpdateWeights<S> const form{
         .x = static_cast<S>(w.x0_form.a), .prediction = static_cast<S>(w.x0_form.b), .extra = {}};
-    result.x0 = Tensor<S>(x.shape());
-    cpu::diffusion_update<S>(form, x.data(), prediction.data(), {}, result.x0.data(), nullptr, x.size());
+    result.x0 = Tensor<S, D>(x.shape());
+    diffusion_update<S>(form, x.data(), prediction.data(), UpdateExtras<S, D>{}, result.x0.data(), nullptr, x.size());
     threshold_rows(result.x0, bound.threshold_ratio, bound.threshold_largest);
     w.extra[extras.size()] = w.x0;
     extras.push_back(&result.x0);
@@ -161,16 +168,16 @@ StepResult<S> step(StepWeights w, const X0Bound& bound, const Tensor<S>& x, cons
                            .prediction = static_cast<S>(w.prediction),
                            .x0 = static_cast<S>(w.x0),
                            .extra = {}};
-  UpdateExtras<S> pointers{};
+  UpdateExtras<S, D> pointers{};
   for (std::size_t k = 0; k < extras.size(); ++k) {
     weights.extra[k] = static_cast<S>(w.extra[k]);
     pointers[k] = std::as_const(*extras[k]).data();
   }
-  result.x = Tensor<S>(x.shape());
+  result.x = Tensor<S, D>(x.shape());
   bool const write_x0 = keep_x0 && !thresholded;
-  if (write_x0) result.x0 = Tensor<S>(x.shape());
-  cpu::diffusion_update<S>(weights, x.data(), prediction.data(), pointers, result.x.data(),
-                           write_x0 ? result.x0.data() : nullptr, x.size());
+  if (write_x0) result.x0 = Tensor<S, D>(x.shape());
+  diffusion_update<S>(weights, x.data(), prediction.data(), pointers, result.x.data(),
+                      write_x0 ? result.x0.data() : nullptr, x.size());
   return result;
 }
 
@@ -190,16 +197,17 @@ std::vector<int> chosen_timesteps(const char* name, const Schedule& schedule, co
   return o.timesteps;
 }
 
-template <Real S>
-void check_start(const char* name, const Tensor<S>& x) {
+template <Real S, Device D>
+void check_start(const char* name, const Tensor<S, D>& x) {
   require(x.defined() && x.rank() >= 1 && x.size() > 0, name, ": given x_T of shape ", x.shape(),
           ", wanted samples along the first axis");
 }
 
 // The prediction at x for timestep t, `channels` times as many of them along the last axis as x has.
-template <Real S>
-Tensor<S> predict(const char* name, const DenoiserFunction<S>& f, const Tensor<S>& x, double t, int channels = 1) {
-  Tensor<S> prediction = f(x, Tensor<S>({x.dim(0)}, static_cast<S>(t)));
+template <Real S, Device D>
+Tensor<S, D> predict(const char* name, const DenoiserFunction<S, D>& f, const Tensor<S, D>& x, double t,
+                     int channels = 1) {
+  Tensor<S, D> prediction = f(x, Tensor<S, D>({x.dim(0)}, static_cast<S>(t)));
   Shape const wanted = channels == 1 ? x.shape() : x.shape().with(-1, channels * x.dim(-1));
   require(prediction.shape() == wanted, name, ": the denoiser returned shape ", prediction.shape(), ", wanted ",
           wanted);
@@ -207,16 +215,16 @@ Tensor<S> predict(const char* name, const DenoiserFunction<S>& f, const Tensor<S
 }
 
 // Tells the callback; false when it wants to end.
-template <Real S>
-bool report(const SamplerCallback& callback, std::size_t index, std::size_t steps, int t, const StepResult<S>& now) {
+template <Real S, Device D>
+bool report(const SamplerCallback& callback, std::size_t index, std::size_t steps, int t, const StepResult<S, D>& now) {
   if (!callback) return true;
-  return callback(
-      {static_cast<int>(index), static_cast<int>(steps), t, ops::cast<float>(now.x), ops::cast<float>(now.x0)});
+  return callback({static_cast<int>(index), static_cast<int>(steps), t, to<Cpu>(ops::cast<float>(now.x)),
+                   to<Cpu>(ops::cast<float>(now.x0))});
 }
 
-#define STIPPLE_INSTANCES(S)                                        \
-  template NoiseFunction<S> noise_function<S>(Rng&, std::uint64_t); \
-  template void threshold_rows<S>(Tensor<S>&, double, double);
+#define STIPPLE_INSTANCES(S)                                                  \
+  template NoiseFunction<S, Cpu> noise_function<S, Cpu>(Rng&, std::uint64_t); \
+  template void threshold_rows<S, Cpu>(Tensor<S>&, double, double);
 STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
 #undef STIPPLE_INSTANCES
 

@@ -1,0 +1,184 @@
+// Runs on the GPU: the trainer, checkpoints that change the device, recorded steps and samplers.
+#include <stipple/autograd/dropout.hpp>
+#include <stipple/data/dataset.hpp>
+#include <stipple/diffusion/ddpm_step.hpp>
+#include <stipple/diffusion/guidance.hpp>
+#include <stipple/diffusion/recorded_denoiser.hpp>
+#include <stipple/diffusion/samplers/ddpm.hpp>
+#include <stipple/io/weights.hpp>
+#include <stipple/models/time_linear_net.hpp>
+#include <stipple/ops/concat.hpp>
+#include <stipple/ops/embedding.hpp>
+#include <stipple/train/trainer.hpp>
+
+#include "scratch_folder.hpp"
+#include "training.hpp"
+
+using namespace stipple;
+
+namespace {
+
+Ddpm tiny_ddpm() { return Ddpm(linear_schedule({.num_train_timesteps = 100})); }
+
+/// A network with dropout, so that a step draws random numbers on the device.
+template <Real T, Device D>
+struct DroppingNet {
+  TimeLinearNet<T, D> net;
+
+  explicit DroppingNet(Rng& rng) : net({2, 16, 2}, rng) {}
+  Var<T, D> operator()(const Var<T, D>& x, const Tensor<accumulate_t<T>, D>& t) const {
+    return dropout(net(x, t), 0.3);
+  }
+  static void each(auto& self, auto&& f) { f("", self.net); }
+};
+
+template <class T, class D>
+Model<DroppingNet<T, D>> tiny_model(std::uint64_t seed = 1) {
+  Rng rng(seed);
+  return Model<DroppingNet<T, D>>(DroppingNet<T, D>(rng));
+}
+
+PointDataset tiny_points() { return {random_tensor<float>({22, 2}, 8)}; }
+
+TrainerConfig tiny_config(const FilePath& out) {
+  TrainerConfig config;
+  config.batch = 8;  // the last batch of an epoch has 6
+  config.ema = 0.9;
+  config.out = out;
+  config.seed = 7;
+  config.max_norm = 1;
+  config.quiet = true;
+  return config;
+}
+
+constexpr AdamW tiny_optimizer{{.learning_rate = 1e-2}};
+
+/// Trains until `steps` steps are done, from the folder's checkpoint if there is one.
+template <class D>
+Tensor<float> train(const FilePath& out, std::int64_t steps) {
+  auto model = tiny_model<float, D>();
+  Trainer trainer(model, tiny_optimizer, tiny_config(out));
+  if (std::filesystem::exists(trainer.checkpoint_path())) trainer.resume();
+  auto const ddpm = tiny_ddpm();
+  auto const result = trainer.fit_steps(tiny_points(), steps, [&](const PointBatch& batch, Rng& rng) {
+    return ddpm.loss(model, to<D>(batch.points), rng);
+  });
+  REQUIRE(result.step == steps);
+  return to<Cpu>(model.weights());
+}
+
+}  // namespace
+
+TEST_CASE("A run on the GPU that was stopped and goes on ends with the same bytes", "[train]") {
+  ScratchFolder const folder;
+  (void)train<Cuda>(folder / "whole", 6);
+  (void)train<Cuda>(folder / "parts", 4);
+  (void)train<Cuda>(folder / "parts", 6);
+  REQUIRE(bytes_of(folder / "parts" / "checkpoint.safetensors") ==
+          bytes_of(folder / "whole" / "checkpoint.safetensors"));
+}
+
+TEST_CASE("A run goes on with the checkpoint of another device", "[train]") {
+  ScratchFolder const folder;
+  auto const whole = train<Cpu>(folder / "cpu", 8);
+  (void)train<Cuda>(folder / "mixed", 3);
+  (void)train<Cpu>(folder / "mixed", 5);
+  auto const mixed = train<Cuda>(folder / "mixed", 8);
+  REQUIRE(relative_difference(mixed, whole) <= 1e-4);
+}
+
+TEMPLATE_TEST_CASE("Checkpoints of the GPU and of the CPU are the same files", "[train]", float, bf16) {
+  ScratchFolder const folder;
+  auto cpu = tiny_model<TestType, Cpu>();
+  cpu.track_ema({.decay = 0.5});
+  for (int step = 0; step < 2; ++step) {
+    Rng rng(static_cast<std::uint64_t>(step));
+    tiny_ddpm().loss(cpu, random_tensor<float>({4, 2}, 1), rng).backward();
+    tiny_optimizer.step(cpu);
+  }
+  TrainingState state;
+  state.step = 2;
+  save_checkpoint(folder / "cpu", cpu, state);
+  auto gpu = tiny_model<TestType, Cuda>(2);
+  REQUIRE(load_checkpoint(folder / "cpu", gpu).step == 2);
+  require_same(gpu.weights(), cpu.weights());
+  require_same(std::as_const(gpu).ema_state().weights, std::as_const(cpu).ema_state().weights);
+  if constexpr (std::is_same_v<TestType, bf16>) require_same(gpu.working_weights(), cpu.working_weights());
+  save_checkpoint(folder / "gpu", gpu, state);
+  REQUIRE(bytes_of(folder / "gpu") == bytes_of(folder / "cpu"));
+  auto again = tiny_model<TestType, Cpu>(3);
+  load_checkpoint(folder / "gpu", again);
+  REQUIRE(max_abs_difference(again.weights(), cpu.weights()) == 0);
+
+  save_weights(folder / "cpu_weights", cpu, WeightSet::ema);
+  save_weights(folder / "gpu_weights", gpu, WeightSet::ema);
+  REQUIRE(bytes_of(folder / "gpu_weights") == bytes_of(folder / "cpu_weights"));
+  auto other = tiny_model<TestType, Cuda>(4);
+  load_weights(folder / "cpu_weights", other);
+  require_same(other.weights(), std::as_const(cpu).ema_state().weights);
+}
+
+TEST_CASE("Recorded steps on the GPU have the bits of steps that are not", "[train][graph]") {
+  auto const run = [](bool records) {
+    auto model = tiny_model<float, Cuda>();
+    Trainer trainer(model, tiny_optimizer, tiny_config({}));
+    DdpmStep step(model, tiny_ddpm());
+    cuda::Upload upload;
+    auto const ddpm = tiny_ddpm();
+    if (records)
+      trainer.fit_steps(tiny_points(), 9,
+                        [&](const PointBatch& batch, Rng& rng) { return step(upload(batch.points), rng); });
+    else
+      trainer.fit_steps(tiny_points(), 9,
+                        [&](const PointBatch& batch, Rng& rng) { return ddpm.loss(model, upload(batch.points), rng); });
+    REQUIRE(step.recorded() == records);
+    REQUIRE(step.why_not().empty());
+    return to<Cpu>(model.weights());
+  };
+  REQUIRE(max_abs_difference(run(true), run(false)) == 0);
+}
+
+TEST_CASE("DdpmStep: a step adds to gradients that are there", "[train][graph]") {
+  auto gpu = tiny_model<float, Cuda>();
+  auto cpu = tiny_model<float, Cpu>();
+  DdpmStep on_gpu(gpu, tiny_ddpm());
+  DdpmStep on_cpu(cpu, tiny_ddpm());
+  Rng rng(3), same(3);
+  for (int i = 0; i < 5; ++i) {
+    auto const x = random_tensor<float>({4, 2}, static_cast<std::uint64_t>(i));
+    auto const a = on_gpu(to<Cuda>(x), rng);
+    auto const b = on_cpu(x, same);
+    REQUIRE(a.item() == Approx(b.item()).epsilon(1e-4));
+    if (i == 2) continue;  // step 3 adds to the gradients of step 2
+    REQUIRE(relative_difference(to<Cpu>(gpu.gradients()), cpu.gradients()) <= 1e-4);
+    gpu.zero_grad();
+    cpu.zero_grad();
+  }
+  REQUIRE(on_gpu.recorded());
+}
+
+TEST_CASE("Recorded samplers have the bits of samplers that are not", "[samplers][graph]") {
+  Rng rng(5);
+  TimeLinearNet<float, Cuda> const net({2, 16, 2}, rng);
+  auto const schedule = linear_schedule({.num_train_timesteps = 100});
+  auto const x_T = draw_normal<Cuda>(rng, {4, 2}, Purpose::sample);
+  auto const sample = [&](auto const& denoise) {
+    Rng noise(6);
+    return to<Cpu>(sample_ddpm(denoise, x_T, schedule, noise, {.steps = 6}));
+  };
+  auto const replayed = recorded<Cuda>(net);
+  auto const wanted = sample(net);
+  REQUIRE(max_abs_difference(sample(replayed), wanted) == 0);
+  REQUIRE(replayed.recorded());
+  REQUIRE(max_abs_difference(sample(replayed), wanted) == 0);
+
+  auto const labelled = [&](const Tensor<float, Cuda>& x, const Tensor<float, Cuda>& t,
+                            const Tensor<std::int32_t, Cuda>& labels) {
+    return ops::add(denoiser(net)(x, t), ops::slice_last(ops::one_hot<float>(labels, 3), 0, 1));
+  };
+  Tensor<std::int32_t, Cuda> const labels({4}, {1, 2, 1, 2});
+  auto const guides = recorded<Cuda>(labelled);
+  REQUIRE(max_abs_difference(sample(guided(guides, labels, {.scale = 2})),
+                             sample(guided(labelled, labels, {.scale = 2}))) == 0);
+  REQUIRE(guides.recorded());
+}
