@@ -15,6 +15,10 @@ if(TARGET stipple_io)
   install(TARGETS stipple_io EXPORT stippleIoTargets)
   install(EXPORT stippleIoTargets NAMESPACE stipple:: DESTINATION ${stipple_package_dir})
 endif()
+if(TARGET stipple_cuda)
+  install(TARGETS stipple_cuda EXPORT stippleCudaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(EXPORT stippleCudaTargets NAMESPACE stipple:: DESTINATION ${stipple_package_dir})
+endif()
 
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/stippleConfig.cmake.in ${PROJECT_BINARY_DIR}/stippleConfig.cmake
                               INSTALL_DESTINATION ${stipple_package_dir} NO_SET_AND_CHECK_MACRO)
