@@ -57,10 +57,10 @@ struct Description {
 };
 
 /// The network with its first weights.
-template <class T>
-st::Model<st::KaistUnet<T, st::Cpu>> make_net(const Description& description, std::uint64_t seed) {
+template <class T, class D>
+st::Model<st::KaistUnet<T, D>> make_net(const Description& description, std::uint64_t seed) {
   st::Rng rng(seed);
-  return st::Model<st::KaistUnet<T, st::Cpu>>(st::KaistUnet<T, st::Cpu>(description.net, rng));
+  return st::Model<st::KaistUnet<T, D>>(st::KaistUnet<T, D>(description.net, rng));
 }
 
 }  // namespace afhq

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <stipple/diffusion/guidance.hpp>
+#include <stipple/diffusion/recorded_denoiser.hpp>
 #include <stipple/diffusion/samplers/ddim.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/diffusion/samplers/dpm_solver.hpp>
@@ -42,12 +43,12 @@ inline st::Tensor<float> numbered_noise(std::uint64_t seed, std::uint64_t draw, 
 
 /// The samples with these numbers, (N, H, W, C) in about [-1, 1]; `labels` (N) is undefined for a network without
 /// classes. What is returned after `on_step` said false is unfinished.
-template <class Net>
+template <st::Device D, class Net>
 st::Tensor<float> draw_samples(const Net& net, const Description& description, const SamplerSettings& settings,
                                std::span<const st::Index> numbers, const st::Tensor<std::int32_t>& labels,
                                const OnStep& on_step) {
   auto const x_T =
-      numbered_noise(settings.seed, 0, numbers, description.images(static_cast<st::Index>(numbers.size())));
+      st::to<D>(numbered_noise(settings.seed, 0, numbers, description.images(static_cast<st::Index>(numbers.size()))));
   auto const schedule = description.schedule();
   st::SamplerCallback const callback = [&](const st::SamplerStep&) { return on_step(); };
   auto const run = [&](const auto& denoiser) {
@@ -56,13 +57,15 @@ st::Tensor<float> draw_samples(const Net& net, const Description& description, c
     if (settings.sampler == "dpm_solver")
       return st::sample_dpm_solver(denoiser, x_T, schedule, {.steps = settings.steps, .callback = callback});
     auto const noise = [&](int step, const st::Shape& shape) {
-      return numbered_noise(settings.seed, 1 + static_cast<std::uint64_t>(step), numbers, shape);
+      return st::to<D>(numbered_noise(settings.seed, 1 + static_cast<std::uint64_t>(step), numbers, shape));
     };
     return st::sample_ddpm(denoiser, x_T, schedule, noise,
                            {.steps = settings.steps, .variance = settings.variance, .callback = callback});
   };
-  if (!description.is_conditional()) return run(net);
-  return run(st::guided(net, labels, {.scale = settings.guidance, .null_label = Net::no_class}));
+  auto const denoiser = st::recorded<D>(net);
+  if (!description.is_conditional()) return st::to<st::Cpu>(run(denoiser));
+  return st::to<st::Cpu>(
+      run(st::guided(denoiser, st::to<D>(labels), {.scale = settings.guidance, .null_label = Net::no_class})));
 }
 
 }  // namespace afhq

@@ -2,6 +2,7 @@
 #include <ctime>
 
 #include "afhq/options.hpp"
+#include "common/device.hpp"
 #include "common/feature_network.hpp"
 
 namespace {
@@ -114,6 +115,8 @@ CLI::App& add_sample(CLI::App& app, Options& o) {
       ->check(CLI::NonNegativeNumber);
   add(command, "--label", o.label, "random, each (one after the other), or the number or name of a class");
   add(command, "--batch", o.sample_batch, "Images at a time; changes none of them")->check(CLI::PositiveNumber);
+  add(command, "--device", o.device, "Where the network computes: cpu, or cuda for an NVIDIA GPU")
+      ->check(CLI::IsMember(Names{"cpu", "cuda"}));
   add(command, "--seed", o.seed, "Seed of all random numbers");
   add_machine_options(command, o);
   command.footer(
@@ -186,6 +189,6 @@ int main(int argc, char** argv) {
     if (sample.parsed()) return afhq::sample(options);
     if (!train.parsed()) return afhq::evaluate(options);
     complete(train, options);
-    return options.precision == "bf16" ? afhq::train_bf16(options) : afhq::train_fp32(options);
+    return example::run_on_device(options, afhq::train_fp32, afhq::train_bf16, afhq::train_cuda);
   });
 }

@@ -49,9 +49,10 @@ struct Options : example::TrainingOptions {
 
 int prepare(const Options& options);
 
-/// Trains; returns the exit code. Compiled once for each precision, in files of their own.
+/// Trains; returns the exit code. Compiled once for each precision, and for a GPU, in files of their own.
 int train_fp32(const Options& options);
 int train_bf16(const Options& options);
+int train_cuda(const Options& options);
 
 /// Samples from a checkpoint, in the precision of its training.
 int sample(const Options& options);

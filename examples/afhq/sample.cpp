@@ -128,7 +128,13 @@ int sample(const Options& options) {
   int signal = 0;
   if (missing > 0) {
     bool const bf16 = st::get_string(state.configuration, "precision", what) == st::dtype_name<st::bf16>();
-    signal = bf16 ? draw_bf16(task) : draw_fp32(task);
+    if (options.device == "cuda") {
+      auto on_gpu = options;
+      on_gpu.precision = bf16 ? "bf16" : "fp32";
+      signal = draw_cuda(task, on_gpu);
+    } else {
+      signal = bf16 ? draw_bf16(task) : draw_fp32(task);
+    }
   }
   if (signal != 0) {
     std::fprintf(stderr, "Stopped by a signal; the same command goes on with the images that are missing.\n");

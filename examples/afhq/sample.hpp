@@ -9,6 +9,7 @@
 #include <stipple/train/signals.hpp>
 
 #include "afhq/draw.hpp"
+#include "afhq/options.hpp"
 
 namespace afhq {
 
@@ -27,11 +28,12 @@ struct SamplingTask {
 /// Draws and writes the images; returns the signal that ended the work, or 0.
 int draw_fp32(const SamplingTask& task);
 int draw_bf16(const SamplingTask& task);
+int draw_cuda(const SamplingTask& task, const Options& options);
 
 /// Of a batch that a signal interrupts nothing is written.
-template <class T>
+template <class T, class D>
 int draw(const SamplingTask& task) {
-  auto model = make_net<T>(task.description, 0);
+  auto model = make_net<T, D>(task.description, 0);
   st::load_checkpoint(task.checkpoint, model);
   auto const& net = model.has_ema() ? model.ema() : model.net();
   auto const count = static_cast<st::Index>(task.numbers.size());
@@ -49,7 +51,7 @@ int draw(const SamplingTask& task) {
     if (!task.labels.empty())
       labels = st::Tensor<std::int32_t>(
           {n}, std::span(task.labels).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(n)));
-    auto const samples = draw_samples(net, task.description, task.settings, numbers, labels, on_step);
+    auto const samples = draw_samples<D>(net, task.description, task.settings, numbers, labels, on_step);
     if (signals.received() != 0) break;
     auto const pixels = st::to_uint8(samples);
     for (st::Index i = 0; i < n; ++i)

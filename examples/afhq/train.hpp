@@ -4,27 +4,28 @@
 #include <cstdio>
 #include <numeric>
 
-#include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/ddpm_step.hpp>
 #include <stipple/optim/schedule.hpp>
 #include <stipple/train/trainer.hpp>
 
 #include "afhq/draw.hpp"
 #include "afhq/options.hpp"
 #include "afhq/prepared.hpp"
+#include "common/device.hpp"
 #include "common/measure.hpp"
 #include "common/pictures.hpp"
 #include "common/training_log.hpp"
 
 namespace afhq {
 
-template <class T>
+template <class T, class D>
 class TrainingRun {
  public:
   explicit TrainingRun(const Options& options)
       : options_(options),
         data_(read_prepared(options.data)),
         description_(describe(options, data_)),
-        net_(make_net<T>(description_, options.seed)),
+        net_(make_net<T, D>(description_, options.seed)),
         trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()) {
     trainer_.sample = [this](std::int64_t step) { show(step); };
   }
@@ -52,7 +53,7 @@ class TrainingRun {
     config["loss"] = log.mean_of_last(500);
     config["train_seconds"] = log.seconds;
     config["examples_per_second"] = rate;
-    config["peak_tensor_mib"] = example::peak_tensor_memory();
+    config["peak_tensor_mib"] = example::peak_tensor_memory<D>();
     st::write_json(out_ / "metrics.json", config);
     std::printf("Mean loss of the last 500 steps: %.5f\n", log.mean_of_last(500));
     std::printf("%.2f examples/sec on %d threads\n", rate, st::num_threads());
@@ -61,7 +62,7 @@ class TrainingRun {
   }
 
  private:
-  using Net = st::KaistUnet<T, st::Cpu>;
+  using Net = st::KaistUnet<T, D>;
 
   static Description describe(const Options& options, const Prepared& data) {
     Description d;
@@ -113,9 +114,9 @@ class TrainingRun {
 
   st::TrainingResult train() {
     return trainer_.fit_steps(data_.dataset, options_.steps, [this](const st::ImageBatch& batch, st::Rng& rng) {
-      if (!description_.is_conditional()) return ddpm_.loss(net_, batch.images, rng);
+      if (!description_.is_conditional()) return step_(input_(batch.images), rng);
       auto const labels = st::drop_labels(batch.labels, options_.unconditional, Net::no_class, rng);
-      return ddpm_.loss(net_, batch.images, rng, labels);
+      return labelled_step_(input_(batch.images), rng, input_(labels));
     });
   }
 
@@ -134,7 +135,8 @@ class TrainingRun {
     SamplerSettings const settings{
         .steps = std::min(50, options_.timesteps), .guidance = options_.guidance, .seed = options_.seed};
     auto const& net = options_.ema > 0 ? net_.ema() : net_.net();
-    auto const pixels = st::to_uint8(draw_samples(net, description_, settings, numbers, labels, [] { return true; }));
+    auto const pixels =
+        st::to_uint8(draw_samples<D>(net, description_, settings, numbers, labels, [] { return true; }));
     for (st::Index i = 0; i < count; ++i)
       st::write_png(out_ / ("step=" + std::to_string(step) + "-" + std::to_string(i) + ".png"),
                     pixels.slice(i, i + 1).reshape({pixels.dim(1), pixels.dim(2), pixels.dim(3)}));
@@ -149,6 +151,9 @@ class TrainingRun {
   Description description_;
   st::Ddpm ddpm_{description_.schedule()};
   st::Model<Net> net_;
+  example::Input<D> input_;
+  st::DdpmStep<Net> step_{net_, ddpm_};
+  st::DdpmStep<Net, st::Tensor<std::int32_t, D>> labelled_step_{net_, ddpm_};
   st::Trainer<Net, st::Adam> trainer_;
 };
 

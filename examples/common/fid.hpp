@@ -44,23 +44,27 @@ struct SampleBatch {
   st::SamplerCallback callback;
 };
 
-/// The samples of a batch; `f` is a denoiser or a network, `variance` that of DDPM.
-template <class F>
+/// The samples of a batch; `f` is a denoiser or a network on D, `variance` that of DDPM.
+template <st::Device D, class F>
 st::Tensor<float> draw_samples(const F& f, const st::Schedule& schedule, st::Variance variance, SampleBatch batch) {
   int const steps = batch.how.steps;
-  if (batch.how.sampler == "ddim")
-    return st::sample_ddim(f, batch.x_T, schedule, {.steps = steps, .callback = batch.callback});
-  if (batch.how.sampler == "dpm_solver")
-    return st::sample_dpm_solver(f, batch.x_T, schedule, {.steps = steps, .callback = batch.callback});
-  return st::sample_ddpm(
-      f, batch.x_T, schedule, batch.rng,
-      {.steps = steps, .variance = variance, .first_sample = batch.first_sample, .callback = batch.callback});
+  auto const x_T = st::to<D>(batch.x_T);
+  auto const draw = [&] {
+    if (batch.how.sampler == "ddim")
+      return st::sample_ddim(f, x_T, schedule, {.steps = steps, .callback = batch.callback});
+    if (batch.how.sampler == "dpm_solver")
+      return st::sample_dpm_solver(f, x_T, schedule, {.steps = steps, .callback = batch.callback});
+    return st::sample_ddpm(
+        f, x_T, schedule, batch.rng,
+        {.steps = steps, .variance = variance, .first_sample = batch.first_sample, .callback = batch.callback});
+  };
+  return st::to<st::Cpu>(draw());
 }
 
 /// The hash of a model's weights, or of their average.
 template <class Net>
 std::string hash_of_weights(const st::Model<Net>& model, bool average) {
-  auto const& weights = average ? model.ema_state().weights : model.weights();
+  auto const weights = st::to<st::Cpu>(average ? model.ema_state().weights : model.weights());
   return st::sha256(std::as_bytes(weights.span()));
 }
 

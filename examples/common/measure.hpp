@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 
+#include <stipple/backend/cuda/runtime.hpp>
 #include <stipple/nn/model.hpp>
 
 namespace example {
@@ -45,9 +46,15 @@ inline double deviation(const st::Tensor<float>& samples) {
   return std::sqrt(std::max(0.0, variance));
 }
 
-/// The most bytes that tensors have taken so far, in MiB.
-inline double peak_tensor_memory() {
-  return static_cast<double>(st::Context::instance().allocator.report().peak) / (1024 * 1024);
+/// The most bytes that tensors of a device have taken so far, in MiB.
+template <st::Device D = st::Cpu>
+double peak_tensor_memory() {
+  std::size_t peak = 0;
+  if constexpr (std::same_as<D, st::Cpu>)
+    peak = st::Context::instance().allocator.report().peak;
+  else
+    peak = st::cuda::memory_report().peak;
+  return static_cast<double>(peak) / (1024 * 1024);
 }
 
 }  // namespace example

@@ -20,6 +20,7 @@ struct CommonOptions {
   std::string out;
   std::uint64_t seed = 1;
   int threads = st::num_threads();
+  std::string device = "cpu";
   std::string precision;
   bool resume = false;
   std::int64_t checkpoint_every = 0;
@@ -37,16 +38,20 @@ struct CommonOptions {
   }
 };
 
-/// Adds --out, --seed, --threads, --precision, --resume, --checkpoint-every, --data and --quiet to a program. What
-/// `options` holds is the default; `data_help` says what the program looks for in --data.
+/// Adds --out, --seed, --threads, --device, --precision, --resume, --checkpoint-every, --data and --quiet to a program.
+/// What `options` holds is the default; `data_help` says what the program looks for in --data.
 inline void add_common_options(CLI::App& app, CommonOptions& options, const std::string& data_help) {
   auto const with_default = [](CLI::Option* option) { return option->capture_default_str()->group("Every example"); };
   with_default(app.add_option("--out", options.out, "Folder for metrics.json, log.jsonl, pictures and checkpoint"));
   with_default(app.add_option("--seed", options.seed, "Seed of all random numbers"));
   with_default(app.add_option("--threads", options.threads, "Threads; the result does not depend on them"))
       ->check(CLI::Range(1, 1024));
-  with_default(app.add_option("--precision", options.precision, "Arithmetic of the network: fp32 or bf16"))
-      ->check(CLI::IsMember(std::vector<std::string>{"fp32", "bf16"}));
+  with_default(app.add_option("--device", options.device, "Where the network computes: cpu, or cuda for an NVIDIA GPU"))
+      ->check(CLI::IsMember(std::vector<std::string>{"cpu", "cuda"}));
+  with_default(
+      app.add_option("--precision", options.precision,
+                     "Arithmetic of the network: fp32 or bf16; on a GPU also tf32, fp32 with rounded products"))
+      ->check(CLI::IsMember(std::vector<std::string>{"fp32", "tf32", "bf16"}));
   app.add_flag("--resume", options.resume, "Go on from the checkpoint in --out, to the same bytes as without the break")
       ->group("Every example");
   with_default(app.add_option("--checkpoint-every", options.checkpoint_every,

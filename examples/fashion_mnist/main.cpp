@@ -1,4 +1,5 @@
 // fashion_mnist: DDPM on Fashion-MNIST with the annotated U-Net (AI504, practice 13).
+#include "common/device.hpp"
 #include "common/idx_data.hpp"
 #include "fashion_mnist/options.hpp"
 
@@ -59,6 +60,6 @@ int main(int argc, char** argv) {
   example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
     if (options.best() && app.count("--learning-rate") == 0) options.learning_rate = 2e-3;
-    return options.precision == "bf16" ? fashion_mnist::run_bf16(options) : fashion_mnist::run_fp32(options);
+    return example::run_on_device(options, fashion_mnist::run_fp32, fashion_mnist::run_bf16, fashion_mnist::run_cuda);
   });
 }

@@ -7,9 +7,10 @@
 #include <optional>
 #include <vector>
 
-#include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/ddpm_step.hpp>
 #include <stipple/diffusion/gaussian_start.hpp>
 #include <stipple/diffusion/noise.hpp>
+#include <stipple/diffusion/recorded_denoiser.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/io/gif.hpp>
 #include <stipple/io/image.hpp>
@@ -17,6 +18,7 @@
 #include <stipple/optim/schedule.hpp>
 #include <stipple/train/trainer.hpp>
 
+#include "common/device.hpp"
 #include "common/fid.hpp"
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
@@ -25,7 +27,7 @@
 
 namespace fashion_mnist {
 
-template <class T>
+template <class T, class D>
 class Run {
  public:
   explicit Run(const Options& options)
@@ -50,7 +52,7 @@ class Run {
     metrics["loss"] = log.mean_of_last(100);
     metrics["train_seconds"] = log.seconds;
     sample(metrics);
-    metrics["peak_tensor_mib"] = example::peak_tensor_memory();
+    metrics["peak_tensor_mib"] = example::peak_tensor_memory<D>();
     write_figures(metrics);
     for (std::size_t i = 0; i < result.epoch_losses.size(); ++i)
       std::printf("Mean loss of epoch %zu: %.4f\n", i, result.epoch_losses[i]);
@@ -60,7 +62,7 @@ class Run {
   }
 
  private:
-  using Net = st::AnnotatedUnet<T, st::Cpu>;
+  using Net = st::AnnotatedUnet<T, D>;
 
   static st::Model<Net> make_net(const Options& options, const st::ImageDataset& data) {
     st::Rng rng(options.seed);
@@ -99,18 +101,19 @@ class Run {
 
   st::TrainingResult train() {
     return trainer_.fit_steps(data_, total_steps(), [this](const st::ImageBatch& batch, st::Rng& rng) {
-      auto const loss = ddpm_.loss(net_, batch.images, rng);
-      print(static_cast<double>(loss.item()));
+      auto const loss = step_(input_(batch.images), rng);
+      print(loss);
       return loss;
     });
   }
 
   // The course's lines: the epoch when it begins, the loss every 100 steps of it.
-  void print(double loss) const {
+  template <class Loss>
+  void print(const Loss& loss) const {
     long long const per_epoch = options_.steps_per_epoch(data_.size()), step = trainer_.step() % per_epoch;
     if (step % 100 != 0) return;
     if (step == 0) example::announce(options_, "epoch: %lld", trainer_.step() / per_epoch);
-    example::announce(options_, "\tLoss: %.4f / step: %4lld", loss, step);
+    example::announce(options_, "\tLoss: %.4f / step: %4lld", static_cast<double>(loss.item()), step);
   }
 
   // What sampling starts from: noise, or with the best recipe what the training images become in the last timestep.
@@ -142,7 +145,8 @@ class Run {
       progress.update(step.index + 1, std::numeric_limits<double>::quiet_NaN());
       return true;
     };
-    auto const samples = st::sample_ddpm(net(), x_T, ddpm_.schedule, rng, sampler);
+    auto const samples =
+        st::to<st::Cpu>(st::sample_ddpm(st::recorded<D>(net()), st::to<D>(x_T), ddpm_.schedule, rng, sampler));
     metrics["sample_seconds"] = watch.seconds();
     st::FilePath const out = options_.out;
     st::write_grid(out / "samples.png", samples, {.scale = 2});
@@ -159,7 +163,7 @@ class Run {
                          .weights = example::hash_of_weights(net_, options_.best()),
                          .sample = [this](example::SampleBatch batch) {
                            if (gaussian_start_) batch.x_T = start(batch.x_T.dim(0), batch.rng, batch.first_sample);
-                           return example::draw_samples(net(), ddpm_.schedule, st::Variance::fixed_small, batch);
+                           return example::draw_samples<D>(net(), ddpm_.schedule, st::Variance::fixed_small, batch);
                          }});
   }
 
@@ -168,6 +172,8 @@ class Run {
   st::Ddpm ddpm_{st::schedule_by_name(options_.schedule, options_.timesteps),
                  {.loss = st::loss_by_name(options_.loss)}};
   st::Model<Net> net_;
+  example::Input<D> input_;
+  st::DdpmStep<Net> step_{net_, ddpm_};
   st::Trainer<Net, st::Adam> trainer_;
   example::FidReport fid_;
   std::optional<st::GaussianStart> gaussian_start_ = make_gaussian_start();

@@ -1,4 +1,5 @@
 // mnist_attention: DDPM on MNIST with a U-Net with attention (Radboud University, Deep Learning, assignment 12).
+#include "common/device.hpp"
 #include "common/idx_data.hpp"
 #include "mnist_attention/options.hpp"
 
@@ -66,6 +67,7 @@ int main(int argc, char** argv) {
       "history_of_3.png and digits.png (a row for each digit). SIGINT and SIGTERM end the run with a checkpoint.");
   example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
-    return options.precision == "bf16" ? mnist_attention::run_bf16(options) : mnist_attention::run_fp32(options);
+    return example::run_on_device(options, mnist_attention::run_fp32, mnist_attention::run_bf16,
+                                  mnist_attention::run_cuda);
   });
 }

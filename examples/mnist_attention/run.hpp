@@ -8,12 +8,13 @@
 #include <vector>
 
 #include <stipple/data/transform.hpp>
-#include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/ddpm_step.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/models/radboud_unet.hpp>
 #include <stipple/optim/schedule.hpp>
 #include <stipple/train/trainer.hpp>
 
+#include "common/device.hpp"
 #include "common/fid.hpp"
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
@@ -23,7 +24,7 @@
 
 namespace mnist_attention {
 
-template <class T>
+template <class T, class D>
 class Run {
  public:
   explicit Run(const Options& options)
@@ -62,7 +63,7 @@ class Run {
     metrics["train_seconds"] = log.seconds;
     metrics["examples_per_second"] = rate;
     sample(metrics);
-    metrics["peak_tensor_mib"] = example::peak_tensor_memory();
+    metrics["peak_tensor_mib"] = example::peak_tensor_memory<D>();
     write_figures(metrics);
     std::printf("training loss %.3g, validation loss %.3g\n", training, validation);
     std::printf("%.1f examples/sec on %d threads\n", rate, st::num_threads());
@@ -72,7 +73,7 @@ class Run {
   }
 
  private:
-  using Net = st::RadboudUnet<T, st::Cpu>;
+  using Net = st::RadboudUnet<T, D>;
   using States = std::vector<st::Tensor<float>>;
   static constexpr st::Index classes = 10, shown = 32;
 
@@ -141,8 +142,8 @@ class Run {
   st::TrainingResult train() {
     auto const total = options_.total_steps(train_set().size());
     return trainer_.fit_steps(train_set(), total, [this](const st::ImageBatch& batch, st::Rng& rng) {
-      return options_.conditional ? ddpm_.loss(net_, batch.images, rng, batch.labels)
-                                  : ddpm_.loss(net_, batch.images, rng);
+      return options_.conditional ? labelled_step_(input_(batch.images), rng, input_(batch.labels))
+                                  : step_(input_(batch.images), rng);
     });
   }
 
@@ -168,8 +169,9 @@ class Run {
       std::iota(samples.begin(), samples.end(), begin);
       auto const batch = set.batch(samples, nullptr);
       st::Rng rng(options_.seed + 1, 2 * draw);  // noised takes two draws
-      auto const noised = ddpm_.template noised<T>(batch.images, rng, static_cast<std::uint64_t>(begin));
-      auto const loss = options_.conditional ? ddpm_.loss(net(), noised, batch.labels) : ddpm_.loss(net(), noised);
+      auto const noised = ddpm_.template noised<T>(st::to<D>(batch.images), rng, static_cast<std::uint64_t>(begin));
+      auto const loss =
+          options_.conditional ? ddpm_.loss(net(), noised, st::to<D>(batch.labels)) : ddpm_.loss(net(), noised);
       sum += static_cast<double>(loss.item()) * static_cast<double>(samples.size());
     }
     return sum / static_cast<double>(set.size());
@@ -187,7 +189,7 @@ class Run {
       progress.update(step.index + 1, std::numeric_limits<double>::quiet_NaN());
       return true;
     };
-    st::sample_ddpm(denoiser, x_T, ddpm_.schedule, noise, sampler);
+    st::sample_ddpm(denoiser, st::to<D>(x_T), ddpm_.schedule, noise, sampler);
     return states;
   }
 
@@ -210,7 +212,7 @@ class Run {
     auto const from_same = history(net(), same, rng);
     example::write_history(out_ / "fixed_start.png", from_same);
     metrics["fixed_start_deviation"] = example::deviation(from_same.back());
-    auto const no_noise = [](int, const st::Shape& shape) { return st::Tensor<float>(shape, 0.0f); };
+    auto const no_noise = [](int, const st::Shape& shape) { return st::Tensor<float, D>(shape, 0.0f); };
     example::write_history(out_ / "deterministic.png", history(net(), x_T, no_noise));
   }
 
@@ -220,19 +222,19 @@ class Run {
     st::Index const n = options_.sample_count;
     st::Tensor<std::int32_t> const threes({n}, 3);
     example::write_history(out_ / "history_of_3.png",
-                           history(st::with_labels(net(), threes), rng.normal(images(n)), rng));
+                           history(st::with_labels(net(), st::to<D>(threes)), rng.normal(images(n)), rng));
     st::Tensor<std::int32_t> labels({classes * n});
     for (st::Index i = 0; i < labels.size(); ++i) labels.data()[i] = static_cast<std::int32_t>(i / n);
-    auto const states = history(st::with_labels(net(), labels), rng.normal(images(labels.size())), rng);
+    auto const states = history(st::with_labels(net(), st::to<D>(labels)), rng.normal(images(labels.size())), rng);
     st::write_grid(out_ / "digits.png", states.back(), {.columns = n, .scale = 2});
   }
 
   void write_figures(const st::Json& metrics) {
     auto const sample = [this](const example::SampleBatch& batch) {
       auto const draw = [&](auto const& denoiser) {
-        return example::draw_samples(denoiser, ddpm_.schedule, st::Variance::fixed_large, batch);
+        return example::draw_samples<D>(denoiser, ddpm_.schedule, st::Variance::fixed_large, batch);
       };
-      return options_.conditional ? draw(st::with_labels(net(), batch.labels)) : draw(net());
+      return options_.conditional ? draw(st::with_labels(net(), st::to<D>(batch.labels))) : draw(net());
     };
     fid_.write(metrics, {.training = train_set(),
                          .classes = options_.conditional ? classes : 0,
@@ -247,6 +249,9 @@ class Run {
   std::pair<st::ImageDataset, st::ImageDataset> data_;
   st::Ddpm ddpm_{st::linear_schedule({.num_train_timesteps = options_.timesteps})};
   st::Model<Net> net_;
+  example::Input<D> input_;
+  st::DdpmStep<Net> step_{net_, ddpm_};
+  st::DdpmStep<Net, st::Tensor<std::int32_t, D>> labelled_step_{net_, ddpm_};
   std::vector<double> validation_losses_;  // after each epoch
   st::Trainer<Net, st::Adam> trainer_;
   example::FidReport fid_;

@@ -1,3 +1,3 @@
 #include "mnist_denoiser/run.hpp"
 
-int mnist_denoiser::run_bf16(const Options& options) { return Run<st::bf16>(options)(); }
+int mnist_denoiser::run_bf16(const Options& options) { return Run<st::bf16, st::Cpu>(options)(); }

@@ -1,4 +1,5 @@
 // mnist_denoiser: a denoiser of one step on MNIST (Berkeley CS180, project 5B, part 1).
+#include "common/device.hpp"
 #include "common/idx_data.hpp"
 #include "mnist_denoiser/options.hpp"
 
@@ -46,6 +47,7 @@ int main(int argc, char** argv) {
       "fifth (rows: clean, noisy, denoised), and out_of_distribution.png (one digit at every sigma, noisy above\n"
       "denoised). SIGINT and SIGTERM end the run with a checkpoint.");
   return example::run_program(app, options, argc, argv, [&] {
-    return options.precision == "bf16" ? mnist_denoiser::run_bf16(options) : mnist_denoiser::run_fp32(options);
+    return example::run_on_device(options, mnist_denoiser::run_fp32, mnist_denoiser::run_bf16,
+                                  mnist_denoiser::run_cuda);
   });
 }

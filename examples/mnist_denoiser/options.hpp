@@ -25,8 +25,10 @@ struct Options : example::TrainingOptions {
   }
 };
 
-/// Trains and denoises; returns the exit code. Compiled once for each precision, in files of their own.
+/// Trains and denoises; returns the exit code. Compiled once for each precision, and for a GPU,
+/// in files of their own.
 int run_fp32(const Options& options);
 int run_bf16(const Options& options);
+int run_cuda(const Options& options);
 
 }  // namespace mnist_denoiser

@@ -10,6 +10,7 @@
 #include <stipple/models/berkeley_unet.hpp>
 #include <stipple/train/trainer.hpp>
 
+#include "common/device.hpp"
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
 #include "common/pictures.hpp"
@@ -18,7 +19,7 @@
 
 namespace mnist_denoiser {
 
-template <class T>
+template <class T, class D>
 class Run {
  public:
   explicit Run(const Options& options)
@@ -48,7 +49,7 @@ class Run {
     metrics["examples_per_second"] =
         static_cast<double>(options_.images_seen(train_set_.size(), result.step)) / log.seconds;
     metrics["test"] = test();
-    metrics["peak_tensor_mib"] = example::peak_tensor_memory();
+    metrics["peak_tensor_mib"] = example::peak_tensor_memory<D>();
     st::write_json(out_ / "metrics.json", metrics);
     std::printf("Mean loss of the last 50 steps: %.5f\n", log.mean_of_last(50));
     for (auto const& entry : metrics["test"])
@@ -59,7 +60,7 @@ class Run {
   }
 
  private:
-  using Net = st::BerkeleyUnet<T, st::Cpu>;
+  using Net = st::BerkeleyUnet<T, D>;
   using Images = st::Tensor<float>;
   static constexpr std::array<double, 7> sigmas{0, 0.2, 0.4, 0.5, 0.6, 0.8, 1};
 
@@ -87,7 +88,8 @@ class Run {
     return trainer_.fit_steps(train_set_, total, [this](const st::ImageBatch& batch, st::Rng& rng) {
       auto const x = example::to_unit_range(batch.images);
       auto const noise = st::draw_normal(rng, x.shape(), st::Purpose::noise);
-      return st::mse_loss(net_(st::Var<T>(st::ops::cast<T>(noisy(x, noise, options_.sigma)))), x);
+      auto const z = input_(noisy(x, noise, options_.sigma));
+      return st::mse_loss(net_(st::Var<T, D>(st::ops::cast<T>(z))), input_(x));
     });
   }
 
@@ -104,8 +106,8 @@ class Run {
     Images x(z.shape());
     for (st::Index begin = 0; begin < z.dim(0); begin += portion) {
       st::Index const end = std::min(begin + portion, z.dim(0));
-      auto const out = net_(st::Var<T>(st::ops::cast<T>(z.slice(begin, end))));
-      x.slice(begin, end).copy_from(st::ops::cast<float>(out.value()));
+      auto const out = net_(st::Var<T, D>(st::ops::cast<T>(st::to<D>(z.slice(begin, end)))));
+      x.slice(begin, end).copy_from(st::to<st::Cpu>(st::ops::cast<float>(out.value())));
     }
     return x;
   }
@@ -180,6 +182,7 @@ class Run {
   st::FilePath out_ = options_.out;
   st::ImageDataset train_set_, test_set_;
   st::Model<Net> net_;
+  example::Input<D> input_;
   st::Trainer<Net, st::Adam> trainer_;
 };
 

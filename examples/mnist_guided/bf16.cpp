@@ -1,3 +1,3 @@
 #include "mnist_guided/run.hpp"
 
-int mnist_guided::run_bf16(const Options& options) { return Run<st::bf16>(options)(); }
+int mnist_guided::run_bf16(const Options& options) { return Run<st::bf16, st::Cpu>(options)(); }

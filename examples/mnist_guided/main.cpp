@@ -1,4 +1,5 @@
 // mnist_guided: DDPM on MNIST with classifier-free guidance (Berkeley CS180, project 5B, part 2).
+#include "common/device.hpp"
 #include "common/idx_data.hpp"
 #include "mnist_guided/options.hpp"
 
@@ -82,6 +83,6 @@ int main(int argc, char** argv) {
   example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
     apply_preset(app, options);
-    return options.precision == "bf16" ? mnist_guided::run_bf16(options) : mnist_guided::run_fp32(options);
+    return example::run_on_device(options, mnist_guided::run_fp32, mnist_guided::run_bf16, mnist_guided::run_cuda);
   });
 }

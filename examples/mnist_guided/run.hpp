@@ -14,6 +14,7 @@
 #include <stipple/optim/schedule.hpp>
 #include <stipple/train/trainer.hpp>
 
+#include "common/device.hpp"
 #include "common/fid.hpp"
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
@@ -24,20 +25,22 @@
 namespace mnist_guided {
 
 /// The network as Ddpm and samplers call it, with t from 0 to T - 1: it is told the course's t = 1 ... T, divided by T.
-template <class T>
+template <class T, class D>
 struct CountedFromZero {
   using element = T;
+  using device = D;
 
-  const st::BerkeleyUnet<T, st::Cpu>& net;
+  const st::BerkeleyUnet<T, D>& net;
   int timesteps;
 
   template <class... Labels>
-  st::Var<T> operator()(const st::Var<T>& x, const st::Tensor<st::accumulate_t<T>>& t, const Labels&... labels) const {
+  st::Var<T, D> operator()(const st::Var<T, D>& x, const st::Tensor<st::accumulate_t<T>, D>& t,
+                           const Labels&... labels) const {
     return net(x, st::ops::affine(t, 1.0 / timesteps, 1.0 / timesteps), labels...);
   }
 };
 
-template <class T>
+template <class T, class D>
 class Run {
  public:
   explicit Run(const Options& options)
@@ -69,7 +72,7 @@ class Run {
     example::Stopwatch const watch;
     sample(result.step);
     metrics["sample_seconds"] = watch.seconds();
-    metrics["peak_tensor_mib"] = example::peak_tensor_memory();
+    metrics["peak_tensor_mib"] = example::peak_tensor_memory<D>();
     write_figures(metrics);
     for (std::size_t i = 0; i < result.epoch_losses.size(); ++i)
       std::printf("Mean loss of epoch %zu: %.5f\n", i + 1, result.epoch_losses[i]);
@@ -80,7 +83,7 @@ class Run {
   }
 
  private:
-  using Net = st::BerkeleyUnet<T, st::Cpu>;
+  using Net = st::BerkeleyUnet<T, D>;
   static constexpr st::Index classes = 10;
 
   static st::Model<Net> make_net(const Options& options) {
@@ -88,7 +91,7 @@ class Run {
     return st::Model<Net>(
         Net({.width = options.width, .time = true, .classes = options.has_classes() ? classes : 0}, rng));
   }
-  CountedFromZero<T> network() const { return {net_.net(), options_.timesteps}; }
+  CountedFromZero<T, D> network() const { return {net_.net(), options_.timesteps}; }
   std::int64_t total_steps() const { return options_.total_steps(data_.size()); }
 
   st::TrainerConfig trainer_config() const {
@@ -108,10 +111,10 @@ class Run {
 
   st::TrainingResult train() {
     return trainer_.fit_steps(data_, total_steps(), [this](const st::ImageBatch& batch, st::Rng& rng) {
-      auto const x = example::to_unit_range(batch.images);
+      auto const x = input_(example::to_unit_range(batch.images));
       if (!options_.has_classes()) return ddpm_.loss(network(), x, rng);
       auto const labels = st::drop_labels(batch.labels, options_.unconditional, Net::no_class, rng);
-      return ddpm_.loss(network(), x, rng, labels);
+      return ddpm_.loss(network(), x, rng, input_(labels));
     });
   }
 
@@ -129,7 +132,7 @@ class Run {
                                             : "samples_step_" + std::to_string(step);
     st::Index const n = options_.sample_count;
     st::Rng rng(options_.seed + 1);
-    auto const x_T = rng.normal(data_.images.shape().with(0, n));
+    auto const x_T = st::to<D>(rng.normal(data_.images.shape().with(0, n)));
     st::Progress progress(0, options_.timesteps, options_.quiet);
     std::vector<st::Tensor<std::uint8_t>> frames;
     st::DdpmSamplerOptions sampler;
@@ -153,14 +156,14 @@ class Run {
     return options_.has_classes() ? std::optional(options_.guidance) : std::nullopt;
   }
   auto guided(const st::Tensor<std::int32_t>& labels, double scale) const {
-    return st::guided(network(), labels,
+    return st::guided(network(), st::to<D>(labels),
                       {.scale = scale, .form = st::GuidanceForm::interpolate, .null_label = Net::no_class});
   }
 
   void write_figures(const st::Json& metrics) {
     auto const sample = [this](const example::SampleBatch& batch) {
       auto const draw = [&](auto const& denoiser) {
-        return example::draw_samples(denoiser, ddpm_.schedule, st::Variance::fixed_small, batch);
+        return example::draw_samples<D>(denoiser, ddpm_.schedule, st::Variance::fixed_small, batch);
       };
       return example::from_unit_range(batch.how.guidance ? draw(guided(batch.labels, *batch.how.guidance))
                                                          : draw(network()));
@@ -183,6 +186,7 @@ class Run {
   st::ImageDataset data_;
   st::Ddpm ddpm_{st::linear_schedule({.num_train_timesteps = options_.timesteps})};
   st::Model<Net> net_;
+  example::Input<D> input_;
   st::Trainer<Net, st::Adam> trainer_;
   example::FidReport fid_;
 };

@@ -1,3 +1,3 @@
 #include "points2d/run.hpp"
 
-int points2d::run_bf16(const Options& options) { return Run<st::bf16>(options)(); }
+int points2d::run_bf16(const Options& options) { return Run<st::bf16, st::Cpu>(options)(); }

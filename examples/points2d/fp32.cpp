@@ -1,3 +1,3 @@
 #include "points2d/run.hpp"
 
-int points2d::run_fp32(const Options& options) { return Run<float>(options)(); }
+int points2d::run_fp32(const Options& options) { return Run<float, st::Cpu>(options)(); }

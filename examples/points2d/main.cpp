@@ -2,6 +2,7 @@
 // task 1).
 #include <stipple/data/points.hpp>
 
+#include "common/device.hpp"
 #include "points2d/options.hpp"
 
 namespace {
@@ -62,6 +63,6 @@ int main(int argc, char** argv) {
       "Writes metrics.json, log.jsonl, checkpoint.safetensors, loss.png, ddpm.png, ddim.png, target_and_prior.png,\n"
       "forward_process.png and samples_at_<iteration>.png. SIGINT and SIGTERM end the run with a checkpoint.");
   return example::run_program(app, options, argc, argv, [&] {
-    return options.precision == "bf16" ? points2d::run_bf16(options) : points2d::run_fp32(options);
+    return example::run_on_device(options, points2d::run_fp32, points2d::run_bf16, points2d::run_cuda);
   });
 }

@@ -40,8 +40,10 @@ struct Options : example::CommonOptions {
   static constexpr int num_train_timesteps = 1000;
 };
 
-/// Trains, samples and measures; returns the exit code. Compiled once for each precision, in files of their own.
+/// Trains, samples and measures; returns the exit code. Compiled once for each precision, and for a GPU,
+/// in files of their own.
 int run_fp32(const Options& options);
 int run_bf16(const Options& options);
+int run_cuda(const Options& options);
 
 }  // namespace points2d

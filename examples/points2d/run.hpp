@@ -4,7 +4,8 @@
 #include <cstdio>
 
 #include <stipple/data/points.hpp>
-#include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/ddpm_step.hpp>
+#include <stipple/diffusion/recorded_denoiser.hpp>
 #include <stipple/diffusion/samplers/ddim.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/diffusion/samplers/dpm_solver.hpp>
@@ -13,6 +14,7 @@
 #include <stipple/optim/schedule.hpp>
 #include <stipple/train/trainer.hpp>
 
+#include "common/device.hpp"
 #include "common/measure.hpp"
 #include "common/training_log.hpp"
 #include "points2d/figures.hpp"
@@ -20,7 +22,7 @@
 
 namespace points2d {
 
-template <class T>
+template <class T, class D>
 class Run {
  public:
   explicit Run(const Options& options)
@@ -39,7 +41,7 @@ class Run {
     if (trainer_.step() == 0) plot_iteration(0);
     trainer_.sample = [this](std::int64_t step) { plot_iteration(step); };
     auto const result = trainer_.fit_steps(data_, options_.steps, [this](const st::PointBatch& batch, st::Rng& rng) {
-      return ddpm_.loss(net_, batch.points, rng);
+      return step_(input_(batch.points), rng);
     });
     if (result.signal != 0) return example::interrupted(result);
     plot_iteration(result.step - 1);
@@ -51,7 +53,7 @@ class Run {
   }
 
  private:
-  using Net = st::TimeLinearNet<T, st::Cpu>;
+  using Net = st::TimeLinearNet<T, D>;
 
   static st::Model<Net> make_net(const Options& options) {
     st::Rng rng(options.seed);
@@ -78,18 +80,19 @@ class Run {
   // What samples: the trained network, or the average of its weights.
   const Net& sampling_net() const { return options_.best() ? net_.ema() : net_.net(); }
 
-  st::Tensor<float> prior(st::Index n) const { return st::Rng(options_.seed).normal({n, 2}); }
+  st::Tensor<float, D> prior(st::Index n) const { return st::to<D>(st::Rng(options_.seed).normal({n, 2})); }
   st::Tensor<float> sample_ddpm(st::Index n) const {
     st::Rng rng(options_.seed);
-    return st::sample_ddpm(sampling_net(), prior(n), ddpm_.schedule, rng);
+    return st::to<st::Cpu>(st::sample_ddpm(st::recorded<D>(sampling_net()), prior(n), ddpm_.schedule, rng));
   }
   st::Tensor<float> sample_ddim(st::Index n) const {
-    return st::sample_ddim(
-        sampling_net(), prior(n), ddpm_.schedule,
-        {.steps = options_.ddim_steps, .spacing = options_.best() ? st::Spacing::quadratic : st::Spacing::leading});
+    return st::to<st::Cpu>(st::sample_ddim(
+        st::recorded<D>(sampling_net()), prior(n), ddpm_.schedule,
+        {.steps = options_.ddim_steps, .spacing = options_.best() ? st::Spacing::quadratic : st::Spacing::leading}));
   }
   st::Tensor<float> sample_dpm_solver(st::Index n) const {
-    return st::sample_dpm_solver(sampling_net(), prior(n), ddpm_.schedule, {.steps = options_.ddim_steps, .order = 2});
+    return st::to<st::Cpu>(st::sample_dpm_solver(st::recorded<D>(sampling_net()), prior(n), ddpm_.schedule,
+                                                 {.steps = options_.ddim_steps, .order = 2}));
   }
 
   void plot_iteration(std::int64_t iteration) const {
@@ -131,6 +134,8 @@ class Run {
   st::Ddpm ddpm_{st::schedule_by_name(options_.noise_schedule(), Options::num_train_timesteps)};
   st::PointDataset data_;
   st::Model<Net> net_;
+  example::Input<D> input_;
+  st::DdpmStep<Net> step_{net_, ddpm_};
   st::Trainer<Net, st::Adam> trainer_;
 };
 

@@ -1,4 +1,5 @@
 // train_classifier: a classifier of MNIST or Fashion-MNIST, whose features measure generated digits and clothes.
+#include "common/device.hpp"
 #include "common/idx_data.hpp"
 #include "train_classifier/options.hpp"
 
@@ -38,6 +39,7 @@ int main(int argc, char** argv) {
       "classifier.safetensors, loss.png, accuracy.png and confusion.png. SIGINT and SIGTERM end the run with a\n"
       "checkpoint.");
   return example::run_program(app, options, argc, argv, [&] {
-    return options.precision == "bf16" ? train_classifier::run_bf16(options) : train_classifier::run_fp32(options);
+    return example::run_on_device(options, train_classifier::run_fp32, train_classifier::run_bf16,
+                                  train_classifier::run_cuda);
   });
 }

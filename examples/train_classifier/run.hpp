@@ -12,6 +12,7 @@
 #include <stipple/optim/schedule.hpp>
 #include <stipple/train/trainer.hpp>
 
+#include "common/device.hpp"
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
 #include "common/training_log.hpp"
@@ -20,7 +21,7 @@
 
 namespace train_classifier {
 
-template <class T>
+template <class T, class D>
 class Run {
  public:
   explicit Run(const Options& options)
@@ -58,7 +59,7 @@ class Run {
     metrics["weights_sha256"] = st::sha256_of_file(weights);
     metrics["train_seconds"] = log.seconds;
     metrics["examples_per_second"] = rate;
-    metrics["peak_tensor_mib"] = example::peak_tensor_memory();
+    metrics["peak_tensor_mib"] = example::peak_tensor_memory<D>();
     st::write_json(out_ / "metrics.json", metrics);
     std::printf("Accuracy on the test images: %.2f %%\n", 100 * accuracy(confusion));
     std::printf("%.1f examples/sec on %d threads\n", rate, st::num_threads());
@@ -67,7 +68,7 @@ class Run {
   }
 
  private:
-  using Net = st::ImageClassifier<T, st::Cpu>;
+  using Net = st::ImageClassifier<T, D>;
 
   static st::Model<Net> make_net(const Options& options) {
     st::Rng rng(options.seed);
@@ -103,7 +104,7 @@ class Run {
   st::TrainingResult train() {
     return trainer_.fit_steps(train_set_, total_steps(), [this](const st::ImageBatch& batch, st::Rng& rng) {
       auto const images = st::randomly_shifted(batch.images, options_.shift, rng);
-      return st::cross_entropy_loss(net_(st::Var<T>(st::ops::cast<T>(images))), batch.labels);
+      return st::cross_entropy_loss(net_(st::Var<T, D>(st::ops::cast<T>(input_(images)))), input_(batch.labels));
     });
   }
 
@@ -143,6 +144,7 @@ class Run {
   st::FilePath out_ = options_.out;
   st::ImageDataset train_set_, test_set_;
   st::Model<Net> net_;
+  example::Input<D> input_;
   std::vector<double> accuracies_;  // on the test images, after each epoch
   st::Trainer<Net, st::AdamW> trainer_;
 };

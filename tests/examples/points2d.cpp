@@ -67,14 +67,16 @@ TEST_CASE("points2d: what cannot be done is said in a sentence") {
   ScratchFolder const folder;
   auto const out = folder / "run";
   auto const help = require_success(program("points2d") + " --help").output;
-  for (const char* const option : {"--dataset", "--steps", "--recipe", "--out", "--seed", "--threads", "--precision",
-                                   "--resume", "--checkpoint-every", "--data", "--quiet"})
+  for (const char* const option : {"--dataset", "--steps", "--recipe", "--out", "--seed", "--threads", "--device",
+                                   "--precision", "--resume", "--checkpoint-every", "--data", "--quiet"})
     CHECK(help.find(option) != std::string::npos);
   require_failure(points2d(out, "--dataset rolls"), 2, "--dataset");
   require_failure(points2d(out, "--steps 0"), 2, "--steps");
   require_failure(points2d(out, "--steps many"), 2, "--steps");
   require_failure(points2d(out, "--threads 0"), 2, "--threads");
   require_failure(points2d(out, "--precision fp16"), 2, "--precision");
+  require_failure(points2d(out, "--device tpu"), 2, "--device");
+  require_failure(points2d(out, "--precision tf32"), 1, "--precision tf32 is arithmetic of a GPU");
   require_failure(points2d(out, "--colour red"), 2, "--colour");
   require_failure(points2d(out, "--steps 1 --resume"), 1, "no checkpoint");
   CHECK_FALSE(std::filesystem::exists(out / "metrics.json"));
@@ -82,4 +84,16 @@ TEST_CASE("points2d: what cannot be done is said in a sentence") {
   require_failure(points2d(folder / "file/run", "--steps 1"), 1, "cannot create the folder");
   require_success(points2d(out, "--steps 1"));
   require_failure(points2d(out, "--steps 2 --resume --seed 2"), 1, "is of another run");
+}
+
+TEST_CASE("points2d: on a GPU, or a sentence that says what is missing") {
+  ScratchFolder const folder;
+  auto const outcome = run_shell(points2d(folder / "run", "--steps 3 --device cuda"));
+  INFO(outcome.output);
+  if (outcome.code == 0) {
+    CHECK(metric(folder / "run", "chamfer_ddpm") > 0);
+  } else {
+    CHECK(outcome.code == 1);
+    CHECK(outcome.output.find("points2d: --device cuda: ") != std::string::npos);
+  }
 }

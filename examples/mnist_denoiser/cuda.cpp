@@ -1,0 +1,5 @@
+#include "mnist_denoiser/run.hpp"
+
+int mnist_denoiser::run_cuda(const Options& options) {
+  return example::run_on_gpu(options, [&]<class T>(T) { return Run<T, st::Cuda>(options)(); });
+}
