@@ -1,5 +1,6 @@
 // Times training and sampling steps of the courses' networks, on request: the counterpart of peers/time_peer.py, which
-// describes the line protocol.
+// describes the line protocol. time_networks is compiled for the CPU and, from the same text, time_networks_cuda for a
+// GPU.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
@@ -19,9 +20,19 @@
 #include <stipple/nn/model.hpp>
 #include <stipple/optim/adam.hpp>
 
+#ifdef STIPPLE_BENCHMARK_CUDA
+#include <stipple/cuda.hpp>
+#endif
+
 namespace st = stipple;
 
 namespace {
+
+#ifdef STIPPLE_BENCHMARK_CUDA
+using Dev = st::Cuda;
+#else
+using Dev = st::Cpu;
+#endif
 
 using Clock = std::chrono::steady_clock;
 
@@ -41,9 +52,9 @@ Workload workload(Net network, st::Shape shape, Process process, Call call) {
   auto rng = std::make_shared<st::Rng>(7);
   auto ddpm = std::make_shared<st::Ddpm>(st::linear_schedule({.num_train_timesteps = process.timesteps}),
                                          st::DdpmOptions{.loss = process.loss});
-  auto const data = rng->uniform(shape, -1, 1);
-  auto const start = rng->normal(shape);
-  auto const net = [=](const st::Var<T>& x, const st::Tensor<float>& t) { return call(*model, x, t); };
+  auto const data = st::to<Dev>(rng->uniform(shape, -1, 1));
+  auto const start = st::to<Dev>(rng->normal(shape));
+  auto const net = [=](const st::Var<T, Dev>& x, const st::Tensor<float, Dev>& t) { return call(*model, x, t); };
   return {[=] {
             st::Training const training(*rng);
             ddpm->loss(net, data, *rng).backward();
@@ -62,8 +73,9 @@ Workload berkeley_class(st::Index batch, st::Rng& rng) {
   constexpr int timesteps = 300, classes = 10;
   st::Tensor<std::int32_t> labels({batch});
   for (st::Index i = 0; i < batch; ++i) labels.data()[i] = static_cast<std::int32_t>(i % classes);
-  return workload<T>(st::BerkeleyUnet<T>({.time = true, .classes = classes}, rng), {batch, 28, 28, 1},
-                     {timesteps, st::Loss::l2}, [labels](const auto& net, const auto& x, const auto& t) {
+  return workload<T>(st::BerkeleyUnet<T, Dev>({.time = true, .classes = classes}, rng), {batch, 28, 28, 1},
+                     {timesteps, st::Loss::l2},
+                     [labels = st::to<Dev>(labels)](const auto& net, const auto& x, const auto& t) {
                        return net(x, st::ops::affine(t, 1.0 / timesteps, 1.0 / timesteps), labels);
                      });
 }
@@ -73,33 +85,52 @@ Workload workload_by_name(const std::string& name, st::Index batch) {
   st::Rng rng(1);
   auto const plain = [](const auto& net, const auto& x, const auto& t) { return net(x, t); };
   if (name == "swiss_roll")
-    return workload<T>(st::TimeLinearNet<T>({2, 128, 128, 128, 2}, rng), {batch, 2}, {1000, st::Loss::l2}, plain);
+    return workload<T>(st::TimeLinearNet<T, Dev>({2, 128, 128, 128, 2}, rng), {batch, 2}, {1000, st::Loss::l2}, plain);
   if (name == "berkeley_class") return berkeley_class<T>(batch, rng);
   if (name == "radboud")
-    return workload<T>(st::RadboudUnet<T>({}, rng), {batch, 32, 32, 1}, {1000, st::Loss::l2}, plain);
-  if (name == "kaist") return workload<T>(st::KaistUnet<T>({}, rng), {batch, 64, 64, 3}, {1000, st::Loss::l2}, plain);
+    return workload<T>(st::RadboudUnet<T, Dev>({}, rng), {batch, 32, 32, 1}, {1000, st::Loss::l2}, plain);
+  if (name == "kaist")
+    return workload<T>(st::KaistUnet<T, Dev>({}, rng), {batch, 64, 64, 3}, {1000, st::Loss::l2}, plain);
   st::AnnotatedUnetConfig config;
   config.block = name == "ai504_resnet" ? st::AnnotatedBlock::resnet : st::AnnotatedBlock::convnext;
-  return workload<T>(st::AnnotatedUnet<T>(config, rng), {batch, 28, 28, 1}, {200, st::Loss::huber}, plain);
+  return workload<T>(st::AnnotatedUnet<T, Dev>(config, rng), {batch, 28, 28, 1}, {200, st::Loss::huber}, plain);
 }
 
+/// Seconds of each step. On a GPU they are queued and waited for together, and each counts with their mean.
 std::string timed(int count, const std::function<void()>& step) {
-  std::ostringstream out;
-  out << '[';
+  std::vector<double> seconds;
+  auto const since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+#ifdef STIPPLE_BENCHMARK_CUDA
+  st::cuda::synchronize();
+  auto const start = Clock::now();
+  for (int i = 0; i < count; ++i) step();
+  st::cuda::synchronize();
+  seconds.assign(static_cast<std::size_t>(count), since(start) / count);
+#else
   for (int i = 0; i < count; ++i) {
     auto const start = Clock::now();
     step();
-    out << (i ? ", " : "") << std::chrono::duration<double>(Clock::now() - start).count();
+    seconds.push_back(since(start));
   }
+#endif
+  std::ostringstream out;
+  for (std::size_t i = 0; i < seconds.size(); ++i) out << (i == 0 ? "[" : ", ") << seconds[i];
   out << ']';
   return out.str();
 }
 
+/// Of the resident set, or on a GPU of what was taken from it.
 long long peak_bytes() {
+#ifdef STIPPLE_BENCHMARK_CUDA
+  return static_cast<long long>(st::cuda::memory_report().reserved);
+#else
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
     if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6)) * 1024;
   return 0;
+#endif
 }
 
 }  // namespace

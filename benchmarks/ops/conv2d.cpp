@@ -41,8 +41,10 @@ void conv2d(benchmark::State& state, Size s, Direction direction) {
   auto const bias = constant<accumulate_t<T>>({s.out}, 1);
   auto const dy = ops::conv2d(x, weight, s.spec);
   if (direction == Direction::forward) measure(state, [&] { return ops::conv2d(x, weight, s.spec, bias); });
-  if (direction == Direction::after_norm)
-    measure(state, [&] { return ops::norm_conv2d(x, ops::NormPrologue<T, Dev>{}, weight, s.spec, bias); });
+  if constexpr (ops::has_norm_conv2d<Dev>) {
+    if (direction == Direction::after_norm)
+      measure(state, [&] { return ops::norm_conv2d(x, ops::NormPrologue<T, Dev>{}, weight, s.spec, bias); });
+  }
   if (direction == Direction::backward_input)
     measure(state, [&] { return ops::conv2d_backward_input(dy, weight, x.shape(), s.spec); });
   if (direction == Direction::backward_weight)
@@ -61,7 +63,7 @@ bool const registered = [] {
           ->UseRealTime();
     };
     add("conv2d", Direction::forward);
-    if (s.spec.groups == 1 && s.kernel > 1) add("norm_conv2d", Direction::after_norm);
+    if (ops::has_norm_conv2d<Dev> && s.spec.groups == 1 && s.kernel > 1) add("norm_conv2d", Direction::after_norm);
     add("conv2d_backward_input", Direction::backward_input);
     add("conv2d_backward_weight", Direction::backward_weight);
   }

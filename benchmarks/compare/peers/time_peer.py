@@ -5,8 +5,10 @@ interleave its steps with those of another program:
 
     train N    N training steps   -> list of N seconds
     sample N   N sampling steps   -> list of N seconds
-    rss        peak resident set  -> bytes
+    rss        peak memory        -> bytes: of the resident set, or on a GPU of what was taken from its pool
     about      settings           -> object
+
+On a GPU the steps of one command are queued and waited for together, and each counts with their mean.
 
 The first step after a start pays for compilation, allocation and warm-up: ask for a few and throw them away.
 """
@@ -48,26 +50,29 @@ class Workload:
     def __init__(self, options):
         make, shape, self.diffusion_steps, self.loss = NETWORKS[options.net]
         self.shape = (options.batch, *shape)
+        self.device = options.device
         self.bf16 = options.precision != "fp32"
         self.layout = torch.channels_last if options.channels_last else torch.contiguous_format
-        self.network = make().to(memory_format=self.layout)
+        self.network = make().to(device=self.device, memory_format=self.layout)
         if options.precision == "bf16_weights":
             self.network = self.network.bfloat16()
-        self.predict = torch.compile(self.network) if options.compile else self.network
+        self.predict = self.network
+        if options.compile:
+            self.predict = torch.compile(self.network, mode="max-autotune" if self.device == "cuda" else None)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3, fused=options.fused_adam or None)
-        self.betas = torch.linspace(1e-4, 0.02, self.diffusion_steps)
+        self.betas = torch.linspace(1e-4, 0.02, self.diffusion_steps, device=self.device)
         alphas_cumprod = torch.cumprod(1 - self.betas, dim=0)
         self.signal, self.noise = alphas_cumprod.sqrt(), (1 - alphas_cumprod).sqrt()
-        self.data = (torch.rand(self.shape) * 2 - 1).contiguous(memory_format=self.layout)
-        self.x = torch.randn(self.shape).contiguous(memory_format=self.layout)
+        self.data = (torch.rand(self.shape, device=self.device) * 2 - 1).contiguous(memory_format=self.layout)
+        self.x = torch.randn(self.shape, device=self.device).contiguous(memory_format=self.layout)
         self.step = self.diffusion_steps - 1
 
     def autocast(self):
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16)
+        return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.bf16)
 
     def train_step(self):
         self.network.train()
-        t = torch.randint(0, self.diffusion_steps, self.shape[:1])
+        t = torch.randint(0, self.diffusion_steps, self.shape[:1], device=self.device)
         noise = torch.randn_like(self.data)
         each = (-1,) + (1,) * (len(self.shape) - 1)
         x_t = self.signal[t].view(each) * self.data + self.noise[t].view(each) * noise
@@ -82,7 +87,7 @@ class Workload:
         """One step of DDPM, Ho et al. 2020, algorithm 2; after the last one starts again from noise."""
         self.network.eval()
         i = self.step
-        t = torch.full(self.shape[:1], i)
+        t = torch.full(self.shape[:1], i, device=self.device)
         with self.autocast():
             predicted = self.predict(self.x, t)
         beta = self.betas[i]
@@ -91,7 +96,14 @@ class Workload:
         self.step = i - 1 if i > 0 else self.diffusion_steps - 1
 
 
-def seconds_per_step(step, count):
+def seconds_per_step(step, count, device):
+    if device == "cuda":
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        for _ in range(count):
+            step()
+        torch.cuda.synchronize()
+        return [(time.perf_counter() - start) / count] * count
     seconds = []
     for _ in range(count):
         start = time.perf_counter()
@@ -105,6 +117,7 @@ def main():
     parser.add_argument("--net", choices=NETWORKS, required=True)
     parser.add_argument("--precision", choices=("fp32", "bf16", "bf16_weights"), default="fp32",
                         help="bf16 is autocast over fp32 weights; bf16_weights, for sampling, converts them once")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--fused-adam", action="store_true")
@@ -118,20 +131,23 @@ def main():
     rss_after_import = memory_bytes("VmRSS")
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
+    torch.backends.cudnn.benchmark = True  # of no effect on the CPU
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     work = Workload(options)
     about = {
         "torch": torch.__version__, "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(), "rss_after_import": rss_after_import,
+        "device": torch.cuda.get_device_name() if options.device == "cuda" else "cpu",
+        "threads": torch.get_num_threads(), "rss_after_import": 0 if options.device == "cuda" else rss_after_import,
         "parameters": sum(p.numel() for p in work.network.parameters()),
     }
     for line in sys.stdin:
         match line.split():
             case ["train", count]:
-                answer = seconds_per_step(work.train_step, int(count))
+                answer = seconds_per_step(work.train_step, int(count), options.device)
             case ["sample", count]:
-                answer = seconds_per_step(work.sample_step, int(count))
+                answer = seconds_per_step(work.sample_step, int(count), options.device)
             case ["rss"]:
-                answer = memory_bytes("VmHWM")
+                answer = torch.cuda.max_memory_reserved() if options.device == "cuda" else memory_bytes("VmHWM")
             case ["about"]:
                 answer = about
             case _:
