@@ -45,8 +45,8 @@ __global__ void __launch_bounds__(256) embedding_backward_kernel(const T* dy, co
 }
 
 template <class T>
-__global__ void __launch_bounds__(256) one_hot_kernel(const std::int32_t* ids, T* y, Index count, Index classes,
-                                                      Index no_class) {
+__global__ void __launch_bounds__(256)
+    one_hot_kernel(const std::int32_t* ids, T* y, Index count, Index classes, Index no_class) {
   Index const n = count * classes;
   for (Index i = first_element<1>(); i < n; i += element_stride<1>()) {
     Index const row = quotient(i, classes), id = ids[row];
