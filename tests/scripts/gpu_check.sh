@@ -11,17 +11,21 @@ expect() {  # expect TEXT FILE
 }
 
 mkdir "$scratch/bin" "$scratch/programs"
-put() {  # put FILE LINE...: an executable script
-  printf '%s\n' '#!/usr/bin/env bash' "${@:2}" >"$1"
+put() {  # put FILE: an executable script, from standard input
+  { echo '#!/usr/bin/env bash' && cat; } >"$1"
   chmod +x "$1"
 }
-put "$scratch/bin/nvidia-smi" 'echo 9.0'
-put "$scratch/bin/compute-sanitizer" 'echo "ERROR SUMMARY: 0 errors"' 'exec "${@: -2}"'
-put "$scratch/programs/test_cuda" '[[ ${1:-} != "" ]] || sleep 0.1' 'echo "All tests passed (7 assertions in 3 test cases)"'
-# The files are named on the command line: --benchmark_out=FILE.
-put "$scratch/programs/bench_ops_cuda" 'for word in "$@"; do [[ $word != --benchmark_out=* ]] || out=${word#*=}; done' \
-  'echo "{\"benchmarks\": [{\"name\": \"add<bf16>\", \"real_time\": 5, \"bytes_per_second\": 2e9}]}" >"$out"'
-put "$scratch/programs/time_networks_cuda" 'exit 1'
+put "$scratch/bin/nvidia-smi" <<<'echo 9.0'
+put "$scratch/bin/compute-sanitizer" <<'SCRIPT'
+echo "ERROR SUMMARY: 0 errors"
+exec "${@: -2}"
+SCRIPT
+put "$scratch/programs/test_cuda" <<<'echo "All tests passed (7 assertions in 3 test cases)"'
+put "$scratch/programs/bench_ops_cuda" <<'SCRIPT'
+for word in "$@"; do [[ $word != --benchmark_out=* ]] || out=${word#*=}; done
+echo '{"benchmarks": [{"name": "add<bf16>", "real_time": 5, "bytes_per_second": 2e9}]}' >"$out"
+SCRIPT
+put "$scratch/programs/time_networks_cuda" <<<'exit 1'
 run() {  # run STATUS ARGUMENTS...
   local wanted=$1 status=0
   shift
@@ -37,12 +41,12 @@ expect "2.0 GB/s" "$scratch/said"
 expect '"sanitizer-racecheck"' "$scratch/out/report.json"
 expect '"bytes_per_second": 2000000000.0' "$scratch/out/report.json"
 
-put "$scratch/programs/test_cuda" 'echo "test cases: 3 | 1 failed"' 'exit 42'
+put "$scratch/programs/test_cuda" <<<'echo "test cases: 3 | 1 failed" && exit 42'
 run 1 --only tests sanitizer-memcheck
 expect "failed (42)" "$scratch/said"
 expect "test cases: 3 | 1 failed" "$scratch/out/report.json"
 
-put "$scratch/bin/nvidia-smi" 'echo "No devices were found"' 'exit 6'
+put "$scratch/bin/nvidia-smi" <<<'echo "No devices were found" && exit 6'
 run 1
 expect "no GPU" "$scratch/said"
 exit $failed
