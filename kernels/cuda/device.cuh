@@ -96,12 +96,26 @@ __device__ __forceinline__ Quad load_quad(const void* from) {
   return *static_cast<const Quad*>(from);
 #endif
 }
+/// To the memory of the GPU, not of the block. An instruction by name: of an assignment nvcc often makes four stores.
 __device__ __forceinline__ void store_quad(void* to, const Quad& quad) {
 #if defined(__CUDACC__)
-  *static_cast<uint4*>(to) = make_uint4(quad.word[0], quad.word[1], quad.word[2], quad.word[3]);
+  asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(to)), "r"(quad.word[0]),
+               "r"(quad.word[1]), "r"(quad.word[2]), "r"(quad.word[3])
+               : "memory");
 #else
   simulation::check_vector(to, sizeof(Quad));
   *static_cast<Quad*>(to) = quad;
+#endif
+}
+
+/// To the memory of the block.
+__device__ __forceinline__ void store_shared_quad(void* to, const Quad& quad) {
+#if defined(__CUDACC__)
+  asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(static_cast<unsigned>(__cvta_generic_to_shared(to))),
+               "r"(quad.word[0]), "r"(quad.word[1]), "r"(quad.word[2]), "r"(quad.word[3])
+               : "memory");
+#else
+  store_quad(to, quad);
 #endif
 }
 
@@ -131,7 +145,7 @@ __device__ __forceinline__ void load_lanes(const T* from, Index i, Index n, bool
     for (int k = 0; k < lanes; ++k) values[k] = i + k < n ? to_float(from[i + k]) : 0.0f;
   }
 }
-/// to[i + k] = values[k] for the elements below n.
+/// to[i + k] = values[k] for the elements below n, in the memory of the GPU.
 template <int lanes, class T>
 __device__ __forceinline__ void store_lanes(T* to, Index i, Index n, bool aligned, const float (&values)[lanes]) {
   constexpr int per_quad = 16 / static_cast<int>(sizeof(T));

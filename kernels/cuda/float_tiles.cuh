@@ -69,11 +69,11 @@ struct FloatTiles {
   static __device__ __forceinline__ void store(const FloatTile& d, float* to) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      float v[4];
+      Quad quad;
 #pragma unroll
-      for (int j = 0; j < 4; ++j) v[j] = transposed ? d[j][i] : d[i][j];
-      store_lanes(to + (4 * (transposed ? column() : row()) + i) * pitch, 4 * (transposed ? row() : column()), side,
-                  true, v);
+      for (int j = 0; j < 4; ++j) quad.word[j] = __float_as_uint(transposed ? d[j][i] : d[i][j]);
+      store_shared_quad(to + (4 * (transposed ? column() : row()) + i) * pitch + 4 * (transposed ? row() : column()),
+                        quad);
     }
   }
 

@@ -107,7 +107,7 @@ __device__ __forceinline__ void begin_copy(void* shared, const void* from, bool 
   int const bytes = inside ? 16 : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from), "r"(bytes) : "memory");
 #else
-  store_quad(shared, inside ? load_quad(from) : Quad{});
+  store_shared_quad(shared, inside ? load_quad(from) : Quad{});
 #endif
 }
 /// Ends a group of copies.
