@@ -14,7 +14,8 @@ __device__ __forceinline__ Index own_channel(const Columns& at, int k, const Nor
 }
 // Place of a channel's group among those of all samples.
 __device__ __forceinline__ Index group_of(Index sample, Index channel, const NormShape& shape) {
-  return sample * shape.groups + quotient(channel, quotient(shape.channels, shape.groups));
+  auto const wide = static_cast<unsigned>(shape.channels) / static_cast<unsigned>(shape.groups);  // 32 bits do
+  return sample * shape.groups + static_cast<unsigned>(channel) / wide;
 }
 
 // What normalises a thread's channels: z = (x - mean) scale + bias, with scale = rstd weight.
