@@ -54,7 +54,7 @@ TEMPLATE_TEST_CASE("Batch norm on the GPU is that of the CPU", "[batch_norm]", f
   }
 }
 
-TEST_CASE("Running statistics on the GPU are those of the CPU", "[batch_norm]") {
+TEST_CASE("Updates of running statistics on the GPU are those of the CPU", "[batch_norm]") {
   auto mean = random_tensor<float>({300}, 5), variance = random_tensor<float>({300}, 6);
   auto const batch_mean = random_tensor<float>({300}, 7), batch_variance = random_tensor<float>({300}, 8);
   auto mean_device = to<Cuda>(mean), variance_device = to<Cuda>(variance);
