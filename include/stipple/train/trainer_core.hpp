@@ -263,6 +263,7 @@ TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_ep
 template <Real T, Device D>
 Json TrainerCore<T, D>::one_step(const std::function<detail::LossValue()>& next_loss) {
   Training const training(rng_);
+  model_.zero_grad();  // those of a step that failed
   auto const loss = next_loss();
   loss.backward();  // before a GPU is waited for
   double const value = loss.value();
