@@ -23,29 +23,21 @@ inline constexpr Index calls_a_measurement = 1;
 #endif
 inline constexpr bool on_gpu = std::is_same_v<Dev, Cuda>;
 
-template <class T>
-Tensor<T, Dev> on_device(const Tensor<T>& x) {
-  if constexpr (on_gpu)
-    return to<Dev>(x);
-  else
-    return x;
-}
-
 /// Normals of a fixed seed. Constants would flatter a GPU, which runs faster where few bits change.
 template <class T>
 Tensor<T, Dev> normal(const Shape& shape, std::uint64_t seed = 1) {
-  return ops::cast<T>(on_device(Rng(seed).normal(shape)));
+  return ops::cast<T>(to<Dev>(Rng(seed).normal(shape)));
 }
 
 /// For biases and the like, whose values do not matter.
 template <class T>
 Tensor<T, Dev> constant(const Shape& shape, float value) {
-  return on_device(Tensor<T>(shape, static_cast<T>(value)));
+  return to<Dev>(Tensor<T>(shape, static_cast<T>(value)));
 }
 
 /// Ids of `classes` classes.
 inline Tensor<std::int32_t, Dev> labels(Index count, Index classes) {
-  return on_device(Rng(1).integers({count}, 0, static_cast<std::int32_t>(classes)));
+  return to<Dev>(Rng(1).integers({count}, 0, static_cast<std::int32_t>(classes)));
 }
 
 /// Times `run`, whose result is thrown away. A GPU is waited for after some calls, not after each: where an operation

@@ -15,7 +15,7 @@ put() {  # put FILE: an executable script, from standard input
   { echo '#!/usr/bin/env bash' && cat; } >"$1"
   chmod +x "$1"
 }
-put "$scratch/bin/nvidia-smi" <<<'echo 9.0'
+put "$scratch/bin/nvidia-smi" <<<'echo "NVIDIA H200, 9.0"'
 put "$scratch/bin/compute-sanitizer" <<'SCRIPT'
 echo "ERROR SUMMARY: 0 errors"
 exec "${@: -2}"
@@ -40,6 +40,8 @@ expect "add<bf16>" "$scratch/said"
 expect "2.0 GB/s" "$scratch/said"
 expect '"sanitizer-racecheck"' "$scratch/out/report.json"
 expect '"bytes_per_second": 2000000000.0' "$scratch/out/report.json"
+expect '"gpu": "NVIDIA H200"' "$scratch/out/report.json"
+expect '"architecture": "90"' "$scratch/out/report.json"
 
 put "$scratch/programs/test_cuda" <<<'echo "test cases: 3 | 1 failed" && exit 42'
 run 1 --only tests sanitizer-memcheck
