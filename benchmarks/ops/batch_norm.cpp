@@ -42,6 +42,26 @@ void batch_norm_backward(benchmark::State& state) {
   count_elements<T>(state, 5 * o.x.size());
 }
 
+/// With GELU, as in the Berkeley U-Net.
+template <class T>
+void batch_norm_gelu(benchmark::State& state) {
+  Operands<T> const o(state);
+  measure(state, [&] { return ops::batch_norm(o.x, o.ones, o.zeros, 1e-5, Activation::gelu); });
+  count_elements<T>(state, 3 * o.x.size());
+}
+
+/// z is computed again, and dy gelu'(z) is written and read besides.
+template <class T>
+void batch_norm_gelu_backward(benchmark::State& state) {
+  Operands<T> const o(state);
+  auto const out = ops::batch_norm(o.x, o.ones, o.zeros, 1e-5, Activation::gelu);
+  measure(state, [&] {
+    return ops::batch_norm_backward(o.dy, o.x, o.ones, o.zeros, out.mean, out.rstd, BatchStatistics::batch,
+                                    Activation::gelu);
+  });
+  count_elements<T>(state, 6 * o.x.size());
+}
+
 }  // namespace
 
 BENCHMARK(batch_norm<bf16>)->Apply(batches);
@@ -49,3 +69,5 @@ BENCHMARK(batch_norm<float>)->Apply(batches);
 BENCHMARK(batch_norm_evaluate<bf16>)->Apply(batches);
 BENCHMARK(batch_norm_backward<bf16>)->Apply(batches);
 BENCHMARK(batch_norm_backward<float>)->Apply(batches);
+BENCHMARK(batch_norm_gelu<bf16>)->Apply(batches);
+BENCHMARK(batch_norm_gelu_backward<bf16>)->Apply(batches);

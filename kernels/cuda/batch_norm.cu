@@ -1,6 +1,7 @@
 #include <stipple/backend/cuda/batch_norm.hpp>
 
 #include "batch_norm.cuh"
+#include "channel_norm.hpp"
 #include "launch.cuh"
 #include "slabs.cuh"
 #include "sums.cuh"
@@ -9,30 +10,28 @@ namespace stipple::cuda {
 
 template <class T>
 void batch_norm_given(Pointer<const T> x, Pointer<const float> mean, Pointer<const float> rstd,
-                      Pointer<const float> weight, Pointer<const float> bias, Pointer<T> y, NormShape shape) {
+                      Pointer<const float> weight, Pointer<const float> bias, Pointer<T> y, NormShape shape,
+                      Activation activation) {
   if (shape.pixels == 0) return;
-  Slabs const s = slabs_of<T>(1, shape.pixels, shape.channels);
-  bool const whole = shape.channels % lanes_of<T> == 0 && aligned(x.address(), y.address());
-  launch("batch_norm", normalise_kernel<T, Identity>, column_shape<T>(s), x.address(), weight.address(), bias.address(),
-         mean.address(), rstd.address(), y.address(), shape, s, whole);
+  normalise("batch_norm", x.address(), weight.address(), bias.address(), mean.address(), rstd.address(), y.address(),
+            shape, slabs_of<T>(1, shape.pixels, shape.channels), activation);
 }
 
 template <class T>
 void batch_norm_given_backward(Pointer<const T> dy, Pointer<const T> x, Pointer<const float> mean,
-                               Pointer<const float> rstd, Pointer<const float> weight, Pointer<T> dx,
-                               Pointer<float> dweight, Pointer<float> dbias, NormShape shape) {
+                               Pointer<const float> rstd, Pointer<const float> weight, Pointer<const float> bias,
+                               Pointer<T> dx, Pointer<float> dweight, Pointer<float> dbias, NormShape shape,
+                               Activation activation) {
   Index const channels = shape.channels;
   Slabs const s = slabs_of<T>(1, shape.pixels, channels);
-  bool const whole = channels % lanes_of<T> == 0 && aligned(dy.address(), x.address(), dx.address());
-  Workspace<float> sums(2 * s.count * channels), zeros(channels);
+  Workspace<float> sums(2 * s.count * channels);
   if (shape.pixels > 0) {
+    constexpr const char* name = "batch_norm_backward";
     if (dweight || dbias)
-      launch("batch_norm_backward", slab_gradients_kernel<T, Identity>, column_shape<T>(s), dy.address(), x.address(),
-             weight.address(), nullptr, mean.address(), rstd.address(), sums.data(), shape, s, whole);
-    // dx = dy rstd weight is what normalising dy about zero gives.
-    Memory<Cuda>::fill(zeros.data(), 0.0f, static_cast<std::size_t>(channels));
-    launch("batch_norm_backward", normalise_kernel<T, Identity>, column_shape<T>(s), dy.address(), weight.address(),
-           nullptr, zeros.data(), rstd.address(), dx.address(), shape, s, whole);
+      slab_gradients(name, dy.address(), x.address(), weight.address(), bias.address(), mean.address(), rstd.address(),
+                     sums.data(), shape, s, activation);
+    input_gradient(name, dy.address(), x.address(), weight.address(), bias.address(), mean.address(), rstd.address(),
+                   nullptr, dx.address(), shape, s, activation);
   }
   Broadcast const over_slabs{1, s.count, channels};
   if (dbias) sum_middle<float, float>("batch_norm_backward", sums.data(), nullptr, dbias.address(), over_slabs);
@@ -52,12 +51,12 @@ void update_running(Pointer<float> running, Pointer<const float> batch, double m
          static_cast<float>(1 - momentum), static_cast<float>(momentum * scale), n);
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                         \
-  template void batch_norm_given<T>(Pointer<const T>, Pointer<const float>, Pointer<const float>,                    \
-                                    Pointer<const float>, Pointer<const float>, Pointer<T>, NormShape);              \
-  template void batch_norm_given_backward<T>(Pointer<const T>, Pointer<const T>, Pointer<const float>,               \
-                                             Pointer<const float>, Pointer<const float>, Pointer<T>, Pointer<float>, \
-                                             Pointer<float>, NormShape);
+#define STIPPLE_INSTANCES(T)                                                                                        \
+  template void batch_norm_given<T>(Pointer<const T>, Pointer<const float>, Pointer<const float>,                   \
+                                    Pointer<const float>, Pointer<const float>, Pointer<T>, NormShape, Activation); \
+  template void batch_norm_given_backward<T>(Pointer<const T>, Pointer<const T>, Pointer<const float>,              \
+                                             Pointer<const float>, Pointer<const float>, Pointer<const float>,      \
+                                             Pointer<T>, Pointer<float>, Pointer<float>, NormShape, Activation);
 STIPPLE_INSTANCES(float)
 STIPPLE_INSTANCES(bf16)
 #undef STIPPLE_INSTANCES

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "channel_norm.cuh"
+#include "elementwise.cuh"
 
 namespace stipple::cuda {
 

@@ -1,4 +1,4 @@
-// What group and batch normalisation share: normalising with given statistics, and the sums of its gradient.
+// What group and batch normalisation share: normalising with given statistics, and its gradient.
 #pragma once
 
 #include <stipple/backend/norm_shape.hpp>
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(256)
 
 // With g = dy f'(z) and xhat = (x - mean) rstd, the sums of g and of g xhat over a slab: (2, samples, slabs, channels).
 template <class T, class F>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 2)
     slab_gradients_kernel(const T* dy, const T* x, const float* weight, const float* bias, const float* mean,
                           const float* rstd, float* sums, NormShape shape, Slabs s, bool aligned) {
   constexpr int lanes = lanes_of<T>;
@@ -87,6 +87,37 @@ __global__ void __launch_bounds__(256)
     float* const to = sums + (at.sample * s.count + at.slab) * s.channels;
     store_lanes(to, at.channel, s.channels, false, total);
     store_lanes(to + s.samples * s.count * s.channels, at.channel, s.channels, false, along);
+  }
+}
+
+// dx = rstd (weight g - mean(weight g) - xhat mean(weight g xhat)), means over the group: (2, samples, groups). Null
+// means are zeros: the statistics are constants.
+template <class T, class F>
+__global__ void __launch_bounds__(256, 2)
+    input_gradient_kernel(const T* dy, const T* x, const float* weight, const float* bias, const float* mean,
+                          const float* rstd, const float* means, T* dx, NormShape shape, Slabs s, bool aligned) {
+  constexpr int lanes = lanes_of<T>;
+  Columns const at = Columns::of_thread<lanes>(s);
+  if (!at.inside) return;
+  ChannelNorm<lanes> const norm(mean, rstd, weight, bias, shape, at);
+  float total[lanes], along[lanes];  // times rstd, and rstd^2
+#pragma unroll
+  for (int k = 0; k < lanes; ++k) {
+    Index const group = group_of(at.sample, own_channel(at, k, shape), shape);
+    total[k] = means == nullptr ? 0.0f : rstd[group] * means[group];
+    along[k] = means == nullptr ? 0.0f : rstd[group] * rstd[group] * means[shape.samples * shape.groups + group];
+  }
+  for (Index p = at.pixel; p < at.end; p += blockDim.y) {
+    Index const row = (at.sample * s.pixels + p) * s.channels;
+    float v[lanes], g[lanes];
+    load_lanes(x + row, at.channel, s.channels, aligned, v);
+    load_lanes(dy + row, at.channel, s.channels, aligned, g);
+#pragma unroll
+    for (int k = 0; k < lanes; ++k) {
+      float const direct = norm.scale[k] * g[k] * F::derivative(norm(v[k], k));
+      g[k] = direct - fmaf(v[k] - norm.mean[k], along[k], total[k]);
+    }
+    store_lanes(dx + row, at.channel, s.channels, aligned, g);
   }
 }
 

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <cmath>
+
+#include <stipple/backend/norm_shape.hpp>
+
 #include "block.cuh"
-#include "channel_norm.cuh"
+#include "columns.cuh"
 
 namespace stipple::cuda {
 
@@ -93,36 +97,6 @@ __global__ void __launch_bounds__(256)
   if (own >= all || threadIdx.x % warp_size != 0) return;
   means[item] = total;
   means[all + item] = along;
-}
-
-// dx = rstd (weight g - mean(weight g) - xhat mean(weight g xhat)), means over the group.
-template <class T, class F>
-__global__ void __launch_bounds__(256, 2)
-    input_gradient_kernel(const T* dy, const T* x, const float* weight, const float* bias, const float* mean,
-                          const float* rstd, const float* means, T* dx, NormShape shape, Slabs s, bool aligned) {
-  constexpr int lanes = lanes_of<T>;
-  Columns const at = Columns::of_thread<lanes>(s);
-  if (!at.inside) return;
-  ChannelNorm<lanes> const norm(mean, rstd, weight, bias, shape, at);
-  float total[lanes], along[lanes];  // times rstd, and rstd^2
-#pragma unroll
-  for (int k = 0; k < lanes; ++k) {
-    Index const group = group_of(at.sample, own_channel(at, k, shape), shape);
-    total[k] = rstd[group] * means[group];
-    along[k] = rstd[group] * rstd[group] * means[shape.samples * shape.groups + group];
-  }
-  for (Index p = at.pixel; p < at.end; p += blockDim.y) {
-    Index const row = (at.sample * s.pixels + p) * s.channels;
-    float v[lanes], g[lanes];
-    load_lanes(x + row, at.channel, s.channels, aligned, v);
-    load_lanes(dy + row, at.channel, s.channels, aligned, g);
-#pragma unroll
-    for (int k = 0; k < lanes; ++k) {
-      float const direct = norm.scale[k] * g[k] * F::derivative(norm(v[k], k));
-      g[k] = direct - fmaf(v[k] - norm.mean[k], along[k], total[k]);
-    }
-    store_lanes(dx + row, at.channel, s.channels, aligned, g);
-  }
 }
 
 }  // namespace stipple::cuda

@@ -1,4 +1,5 @@
 #include <stipple/nn/norm.hpp>
+#include <stipple/ops/activation.hpp>
 #include <stipple/ops/softmax.hpp>
 
 #include "check.hpp"
@@ -14,8 +15,8 @@ Tensor<double> exact(const Tensor<bf16>& t) { return ops::cast<double>(ops::cast
 
 /// Compares T in every instruction set with double, from the same rounded inputs, relative to the largest magnitude.
 template <class T>
-void check_against_double(const Shape& shape, double tolerance, double sum_tolerance) {
-  INFO(dtype_name<T>() << " " << to_text(shape));
+void check_against_double(const Shape& shape, Activation f, double tolerance, double sum_tolerance) {
+  INFO(dtype_name<T>() << " " << to_text(shape) << " " << to_text(f));
   Shape const channels{shape[-1]};
   auto const x = random_tensor<T>(shape), dy = random_tensor<T>(shape, 2);
   auto const w = ops::affine(random_tensor(channels, 3), 0.3, 1), b = random_tensor(channels, 4);
@@ -23,15 +24,15 @@ void check_against_double(const Shape& shape, double tolerance, double sum_toler
              variance = ops::affine(ops::softmax(random_tensor(channels, 6)), 5, 0.1);
   for (auto const statistics : {BatchStatistics::batch, BatchStatistics::given}) {
     bool const own = statistics == BatchStatistics::batch;
-    auto const wanted = own ? ops::batch_norm(exact(x), exact(w), exact(b))
-                            : ops::batch_norm(exact(x), exact(w), exact(b), exact(mean), exact(variance));
+    auto const wanted = own ? ops::batch_norm(exact(x), exact(w), exact(b), 1e-5, f)
+                            : ops::batch_norm(exact(x), exact(w), exact(b), exact(mean), exact(variance), 1e-5, f);
     auto const wanted_g =
-        ops::batch_norm_backward(exact(dy), exact(x), exact(w), exact(b), wanted.mean, wanted.rstd, statistics);
+        ops::batch_norm_backward(exact(dy), exact(x), exact(w), exact(b), wanted.mean, wanted.rstd, statistics, f);
     double scale = 1;
     for (double const r : wanted.rstd.span()) scale = std::max(scale, r);
     for_each_isa([&](Isa) {
-      auto const y = own ? ops::batch_norm(x, w, b) : ops::batch_norm(x, w, b, mean, variance);
-      auto const g = ops::batch_norm_backward(dy, x, w, b, y.mean, y.rstd, statistics);
+      auto const y = own ? ops::batch_norm(x, w, b, 1e-5, f) : ops::batch_norm(x, w, b, mean, variance, 1e-5, f);
+      auto const g = ops::batch_norm_backward(dy, x, w, b, y.mean, y.rstd, statistics, f);
       CHECK(max_abs_difference(y.y, wanted.y) <= 8 * scale * tolerance);
       CHECK(max_abs_difference(g.x, wanted_g.x) <= 8 * scale * tolerance);
       CHECK(max_abs_difference(g.weight, wanted_g.weight) <= scale * sum_tolerance);
@@ -62,19 +63,58 @@ TEST_CASE("batch_norm in double is its definition", "[batch_norm]") {
 
 TEST_CASE("batch_norm agrees with double at odd shapes in every instruction set", "[batch_norm]") {
   for (Shape const& shape : {Shape{2, 1}, Shape{5, 3}, Shape{2, 1, 1, 4}, Shape{3, 7, 5, 13}, Shape{20, 28, 28, 6},
-                             Shape{4, 14, 14, 56}, Shape{30, 300}}) {
-    check_against_double<float>(shape, 5e-7, 1e-4);
-    check_against_double<bf16>(shape, 0x1p-8, 1e-4);
-  }
+                             Shape{4, 14, 14, 56}, Shape{30, 300}})
+    for (auto const f : {Activation::none, Activation::gelu}) {
+      check_against_double<float>(shape, f, 5e-7, 1e-4);
+      check_against_double<bf16>(shape, f, 0x1p-8, 1e-4);
+    }
+}
+
+TEST_CASE("batch_norm with each activation is the two of them in turn", "[batch_norm]") {
+  auto const x = random_tensor<double>({3, 6, 5, 12}), dy = random_tensor<double>(x.shape(), 2);
+  auto const w = random_tensor<double>({12}, 3), b = random_tensor<double>({12}, 4),
+             mean = random_tensor<double>({12}, 5), variance = Tensor<double>({12}, 0.7);
+  auto const narrow = [](const Tensor<double>& t) { return ops::cast<float>(t); };
+  for (std::size_t i = 0; i < activation_names.size(); ++i)
+    for (auto const statistics : {BatchStatistics::batch, BatchStatistics::given}) {
+      auto const f = static_cast<Activation>(i);
+      INFO(to_text(f));
+      bool const own = statistics == BatchStatistics::batch;
+      auto const norm = [&](Activation kind) {
+        return own ? ops::batch_norm(x, w, b, 1e-5, kind) : ops::batch_norm(x, w, b, mean, variance, 1e-5, kind);
+      };
+      auto const turns = norm(Activation::none), fused = norm(f);
+      CHECK(max_abs_difference(fused.y, ops::activate(turns.y, f)) <= 1e-12);
+      CHECK(same_bits(fused.mean, turns.mean));
+      CHECK(same_bits(fused.variance, turns.variance));
+      auto const wanted =
+          ops::batch_norm_backward(ops::activate_backward(dy, turns.y, f), x, w, b, turns.mean, turns.rstd, statistics);
+      auto const given = ops::batch_norm_backward(dy, x, w, b, fused.mean, fused.rstd, statistics, f);
+      CHECK(max_abs_difference(given.x, wanted.x) <= 1e-12);
+      CHECK(max_abs_difference(given.weight, wanted.weight) <= 1e-11);
+      CHECK(max_abs_difference(given.bias, wanted.bias) <= 1e-11);
+      for_each_isa([&](Isa) {  // nothing is rounded between the two in float
+        auto const in_float = [&](Activation kind) {
+          return own ? ops::batch_norm(narrow(x), narrow(w), narrow(b), 1e-5, kind).y
+                     : ops::batch_norm(narrow(x), narrow(w), narrow(b), narrow(mean), narrow(variance), 1e-5, kind).y;
+        };
+        CHECK(same_bits(in_float(f), ops::activate(in_float(Activation::none), f)));
+      });
+    }
 }
 
 TEST_CASE("batch_norm passes finite differences", "[batch_norm]") {
   for (Shape const& shape : {Shape{3, 2, 2, 3}, Shape{7, 1}, Shape{4, 5}})
-    for (bool const training : {true, false}) {
+    for (auto const& [training, f] : {std::pair{true, Activation::none},
+                                      {true, Activation::gelu},
+                                      {true, Activation::silu},
+                                      {false, Activation::none},
+                                      {false, Activation::gelu}}) {
       auto const mean = random_tensor<double>({shape[-1]}, 4), variance = Tensor<double>({shape[-1]}, 0.7);
       check_gradients(
-          [&](auto const& v) {
-            return batch_norm(v[0], v[1], v[2], mean.clone(), variance.clone(), training, {.eps = 1e-3});
+          [&, training = training, f = f](auto const& v) {
+            return batch_norm(v[0], v[1], v[2], mean.clone(), variance.clone(), training,
+                              {.eps = 1e-3, .activation = f});
           },
           {random_tensor<double>(shape), random_tensor<double>({shape[-1]}, 2), random_tensor<double>({shape[-1]}, 3)});
     }
@@ -102,16 +142,38 @@ TEST_CASE("batch_norm moves the running statistics as PyTorch does", "[batch_nor
 TEST_CASE("batch_norm does not depend on threads, nor an evaluated sample on the batch", "[batch_norm]") {
   auto const x = random_tensor<bf16>({9, 31, 23, 12}), dy = random_tensor<bf16>(x.shape(), 2);
   auto const w = random_tensor({12}, 3), b = random_tensor({12}, 4);
-  auto const out = ops::batch_norm(x, w, b);
-  check_threads([&] { return ops::batch_norm(x, w, b).y; });
-  check_threads([&] { return ops::batch_norm(x, w, b).variance; });
-  for (auto const statistics : {BatchStatistics::batch, BatchStatistics::given}) {
-    auto const backward = [&] { return ops::batch_norm_backward(dy, x, w, b, out.mean, out.rstd, statistics); };
-    check_threads([&] { return backward().x; });
-    check_threads([&] { return backward().weight; });
-    check_threads([&] { return backward().bias; });
+  for (auto const f : {Activation::none, Activation::gelu}) {
+    auto const out = ops::batch_norm(x, w, b, 1e-5, f);
+    check_threads([&] { return ops::batch_norm(x, w, b, 1e-5, f).y; });
+    check_threads([&] { return ops::batch_norm(x, w, b, 1e-5, f).variance; });
+    for (auto const statistics : {BatchStatistics::batch, BatchStatistics::given}) {
+      auto const backward = [&] { return ops::batch_norm_backward(dy, x, w, b, out.mean, out.rstd, statistics, f); };
+      check_threads([&] { return backward().x; });
+      check_threads([&] { return backward().weight; });
+      check_threads([&] { return backward().bias; });
+    }
+    check_batch(x, [&](const Tensor<bf16>& t) { return ops::batch_norm(t, w, b, out.mean, out.variance, 1e-5, f).y; });
   }
-  check_batch(x, [&](const Tensor<bf16>& t) { return ops::batch_norm(t, w, b, out.mean, out.variance).y; });
+}
+
+TEST_CASE("a BatchNorm2d with an activation keeps x for its gradient, and the statistics of one without",
+          "[batch_norm]") {
+  BatchNorm2d<bf16> const plain(12), fused(12, {.activation = Activation::gelu});
+  Var<bf16> const x(random_tensor<bf16>({4, 32, 32, 12}), true);
+  Rng rng(1);
+  {
+    Training const training(rng);
+    (void)plain(x);
+    auto const in_use = [] { return Context::instance().allocator.report().in_use; };
+    auto const before = in_use();
+    auto const y = fused(x);
+    CHECK(y.requires_grad());
+    CHECK(in_use() - before < x.value().span().size_bytes() * 5 / 4);  // that is y
+  }
+  CHECK(same_bits(fused.running_mean.value, plain.running_mean.value));
+  CHECK(same_bits(fused.running_var.value, plain.running_var.value));
+  auto const wanted = ops::activate(ops::cast<float>(plain(x).value()), Activation::gelu);  // evaluated
+  CHECK(max_abs_difference(fused(x).value(), wanted) <= 0x1p-6);
 }
 
 TEST_CASE("the BatchNorm2d layer names its parameters and buffers", "[batch_norm]") {

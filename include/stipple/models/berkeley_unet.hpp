@@ -23,8 +23,9 @@ struct BerkeleyConv {
   BatchNorm2d<T, D> norm;
 
   template <class Config>
-  BerkeleyConv(Index in, Index out, Config config, Rng& rng) : conv(in, out, config, rng), norm(out) {}
-  Var<T, D> operator()(const Var<T, D>& x) const { return gelu(norm(conv(x))); }
+  BerkeleyConv(Index in, Index out, Config config, Rng& rng)
+      : conv(in, out, config, rng), norm(out, {.activation = Activation::gelu}) {}
+  Var<T, D> operator()(const Var<T, D>& x) const { return norm(conv(x)); }
   static void each(auto& self, auto&& f) {
     f("conv", self.conv);
     f("bn", self.norm);

@@ -30,7 +30,7 @@ struct ConvNorm {
   PadSpec edges;  ///< of what is padded before the convolution, which can pad both axes alike only
   Parameter<T, D> weight;
   Parameter<accumulate_t<T>, D> bias;     ///< of the convolution; undefined unless the norm is folded
-  std::optional<BatchNorm2d<T, D>> norm;  ///< none if it is folded
+  std::optional<BatchNorm2d<T, D>> norm;  ///< with the activation; none if it is folded
 
   /// Throws unless kernel and stride are at least 1, the groups divide the channels, and a padded kernel is odd.
   ConvNorm(Index in, Index out, const ConvNormConfig& c, Rng& rng);
@@ -71,7 +71,9 @@ namespace stipple {
 
 template <Real T, Device D>
 ConvNorm<T, D>::ConvNorm(Index in, Index out, const ConvNormConfig& c, Rng& rng)
-    : config(c), spec{c.stride, 0, 1, c.groups}, norm(std::in_place, out, BatchNormSpec{.eps = c.eps}) {
+    : config(c),
+      spec{c.stride, 0, 1, c.groups},
+      norm(std::in_place, out, BatchNormSpec{.eps = c.eps, .activation = c.activation}) {
   auto const [height, width] = c.kernel;
   detail::check_conv_layer("ConvNorm", in, out, std::min(height, width), spec);
   require(!c.padded || (height % 2 == 1 && width % 2 == 1), "ConvNorm: given a padded kernel of ", height, " x ", width,
@@ -87,7 +89,7 @@ template <Real T, Device D>
 Var<T, D> ConvNorm<T, D>::operator()(const Var<T, D>& x) const {
   bool const pads = edges.top > 0 || edges.left > 0;
   auto const y = conv2d(pads ? pad(x, edges) : x, weight.var, spec, {bias.var, {}, {}});
-  return activate(norm ? (*norm)(y) : y, config.activation);
+  return norm ? (*norm)(y) : activate(y, config.activation);
 }
 
 template <Real T, Device D>

@@ -45,8 +45,9 @@ struct LayerNorm {
   }
 };
 
-/// Batch normalisation over (N, ..., C). While a Training lives it uses the statistics of the batch and keeps running
-/// ones; otherwise it uses the running ones.
+/// Batch normalisation over (N, ..., C), with the activation of `spec` in the same pass; weight starts as 1, bias as 0.
+/// While a Training lives it uses the statistics of the batch and keeps running ones; otherwise it uses the running
+/// ones.
 template <Real T, Device D = Cpu>
 struct BatchNorm2d {
   BatchNormSpec spec;

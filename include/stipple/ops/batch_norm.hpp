@@ -1,9 +1,10 @@
-// Batch normalisation over all axes but the last (Ioffe and Szegedy 2015).
+// Batch normalisation over all axes but the last (Ioffe and Szegedy 2015), with an optional activation behind it.
 #pragma once
 
 #include <cmath>
 
 #include <stipple/backend/norm_shape.hpp>
+#include <stipple/core/activation.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/tensor/tensor.hpp>
 
@@ -25,17 +26,19 @@ struct BatchNormGradients {
   Tensor<accumulate_t<T>, D> weight, bias;  ///< (C); undefined where the operand was
 };
 
-/// (x - mean) rstd weight + bias for x (N, ..., C), with mean and variance of each channel over the whole batch and
-/// rstd = 1 / sqrt(variance + eps). weight and bias are (C); undefined ones are left out.
+/// activation((x - mean) rstd weight + bias) for x (N, ..., C), with mean and variance of each channel over the whole
+/// batch and rstd = 1 / sqrt(variance + eps). weight and bias are (C); undefined ones are left out.
 template <Real T, Device D>
 BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
-                                 const Tensor<accumulate_t<T>, D>& bias, double eps = 1e-5);
+                                 const Tensor<accumulate_t<T>, D>& bias, double eps = 1e-5,
+                                 Activation activation = Activation::none);
 
 /// The same with mean and variance given, (C) each: for evaluation.
 template <Real T, Device D>
 BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
                                  const Tensor<accumulate_t<T>, D>& bias, const Tensor<accumulate_t<T>, D>& mean,
-                                 const Tensor<accumulate_t<T>, D>& variance, double eps = 1e-5);
+                                 const Tensor<accumulate_t<T>, D>& variance, double eps = 1e-5,
+                                 Activation activation = Activation::none);
 
 /// Gradients from that of the result, x and the statistics of the forward pass. Statistics of the batch depend on x;
 /// given ones are constants.
@@ -44,7 +47,8 @@ BatchNormGradients<T, D> batch_norm_backward(const Tensor<T, D>& dy, const Tenso
                                              const Tensor<accumulate_t<T>, D>& weight,
                                              const Tensor<accumulate_t<T>, D>& bias,
                                              const Tensor<accumulate_t<T>, D>& mean,
-                                             const Tensor<accumulate_t<T>, D>& rstd, BatchStatistics statistics);
+                                             const Tensor<accumulate_t<T>, D>& rstd, BatchStatistics statistics,
+                                             Activation activation = Activation::none);
 
 /// Moves running statistics towards those of a batch of `count` values a channel, as PyTorch does:
 /// running = (1 - momentum) running + momentum batch, where the batch's variance divides by count - 1.
@@ -97,7 +101,7 @@ namespace stipple::ops {
 
 template <Real T, Device D>
 BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
-                                 const Tensor<accumulate_t<T>, D>& bias, double eps) {
+                                 const Tensor<accumulate_t<T>, D>& bias, double eps, Activation activation) {
   auto const shape = detail::batch_norm_shape("batch_norm", x, {&weight, &bias});
   require(shape.pixels >= 2, "batch_norm: given an input of shape ", x.shape(),
           ", wanted at least two values a channel to take statistics of");
@@ -107,14 +111,14 @@ BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_
                             Tensor<accumulate_t<T>, D>(per_channel), Tensor<accumulate_t<T>, D>(per_channel)};
   using cpu::group_norm;
   group_norm<T>(x.data(), weight.data(), bias.data(), out.y.data(), out.mean.data(), out.rstd.data(),
-                out.variance.data(), shape, eps, Activation::none);
+                out.variance.data(), shape, eps, activation);
   return out;
 }
 
 template <Real T, Device D>
 BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_t<T>, D>& weight,
                                  const Tensor<accumulate_t<T>, D>& bias, const Tensor<accumulate_t<T>, D>& mean,
-                                 const Tensor<accumulate_t<T>, D>& variance, double eps) {
+                                 const Tensor<accumulate_t<T>, D>& variance, double eps, Activation activation) {
   require(mean.defined() && variance.defined(), "batch_norm: given no running statistics to evaluate with");
   auto const shape = detail::batch_norm_shape("batch_norm", x, {&weight, &bias, &mean, &variance});
   require(eps >= 0, "batch_norm: given eps ", eps, ", wanted zero or more");
@@ -124,7 +128,8 @@ BatchNormResult<T, D> batch_norm(const Tensor<T, D>& x, const Tensor<accumulate_
   else
     inverse_deviations(variance.data(), out.rstd.data(), eps, shape.channels);
   using cpu::batch_norm_given;
-  batch_norm_given<T>(x.data(), mean.data(), out.rstd.data(), weight.data(), bias.data(), out.y.data(), shape);
+  batch_norm_given<T>(x.data(), mean.data(), out.rstd.data(), weight.data(), bias.data(), out.y.data(), shape,
+                      activation);
   return out;
 }
 
@@ -133,7 +138,8 @@ BatchNormGradients<T, D> batch_norm_backward(const Tensor<T, D>& dy, const Tenso
                                              const Tensor<accumulate_t<T>, D>& weight,
                                              const Tensor<accumulate_t<T>, D>& bias,
                                              const Tensor<accumulate_t<T>, D>& mean,
-                                             const Tensor<accumulate_t<T>, D>& rstd, BatchStatistics statistics) {
+                                             const Tensor<accumulate_t<T>, D>& rstd, BatchStatistics statistics,
+                                             Activation activation) {
   require(mean.defined() && rstd.defined(), "batch_norm backward: given no statistics");
   auto const shape = detail::batch_norm_shape("batch_norm backward", x, {&weight, &bias, &mean, &rstd});
   require(dy.shape() == x.shape(), "batch_norm backward: given a gradient of shape ", dy.shape(), ", wanted ",
@@ -146,10 +152,10 @@ BatchNormGradients<T, D> batch_norm_backward(const Tensor<T, D>& dy, const Tenso
   using cpu::group_norm_backward;
   if (statistics == BatchStatistics::batch)
     group_norm_backward<T>(dy.data(), x.data(), weight.data(), bias.data(), mean.data(), rstd.data(), g.x.data(),
-                           g.weight.data(), g.bias.data(), shape, Activation::none);
+                           g.weight.data(), g.bias.data(), shape, activation);
   else
-    batch_norm_given_backward<T>(dy.data(), x.data(), mean.data(), rstd.data(), weight.data(), g.x.data(),
-                                 g.weight.data(), g.bias.data(), shape);
+    batch_norm_given_backward<T>(dy.data(), x.data(), mean.data(), rstd.data(), weight.data(), bias.data(), g.x.data(),
+                                 g.weight.data(), g.bias.data(), shape, activation);
   return g;
 }
 
@@ -172,14 +178,14 @@ void update_running_statistics(Tensor<A, D>& mean, Tensor<A, D>& variance, const
 
 #define STIPPLE_INSTANCES(T)                                                                                         \
   template BatchNormResult<T, Cpu> batch_norm<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,    \
-                                                      const Tensor<accumulate_t<T>, Cpu>&, double);                  \
+                                                      const Tensor<accumulate_t<T>, Cpu>&, double, Activation);      \
   template BatchNormResult<T, Cpu> batch_norm<T, Cpu>(                                                               \
       const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,               \
-      const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, double);                             \
+      const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, double, Activation);                 \
   template BatchNormGradients<T, Cpu> batch_norm_backward<T, Cpu>(                                                   \
       const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,                             \
       const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, \
-      BatchStatistics);
+      BatchStatistics, Activation);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
