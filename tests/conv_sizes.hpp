@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <stipple/backend/cpu/winograd.hpp>
 #include <stipple/ops/conv2d.hpp>
 
 #include "invariance.hpp"
@@ -26,6 +27,14 @@ struct Size {
            ", dilation " + std::to_string(dilation) + ", groups " + std::to_string(groups);
   }
 };
+/// Whether this instruction set makes the convolution or a gradient of it by minimal filtering.
+template <class T>
+bool by_winograd(const Size& s) {
+  auto const d = s.dims();
+  if (!std::same_as<T, bf16> || d.kh != 3 || d.kw != 3 || d.stride != 1 || d.dilation != 1) return false;
+  Index const in = d.c / d.groups, out = d.o / d.groups;
+  return cpu::winograd_tile(d.oh, d.ow, in, out) != 0 || cpu::winograd_tile(d.h, d.w, out, in) != 0;
+}
 inline const std::vector<Size> sizes{
     {{1, 1, 1, 1}, 1, 1, 1, 1, 0, 1, 1},
     {{1, 1, 1, 3}, 5, 3, 3, 1, 1, 1, 1},
@@ -78,6 +87,16 @@ inline const std::vector<Size> gradient_sizes{
     {{1, 1, 700, 10}, 12, 1, 5, 1, 2, 1, 1}, {{2, 9, 10, 27}, 39, 3, 2, 2, 1, 1, 3},
     {{2, 5, 6, 180}, 170, 3, 3, 1, 1, 1, 1}, {{2, 1, 36, 10}, 12, 1, 5, 1, 0, 1, 1},
     {{5, 1, 1, 64}, 64, 3, 3, 1, 1, 1, 1},
+};
+
+// For minimal filtering: tiles of 7 and of 8, whole and cut, channels of whole vectors and not, images smaller than
+// what is read of them, more rows of tiles than are taken together.
+inline const std::vector<Size> winograd_sizes{
+    {{3, 7, 7, 32}, 32, 3, 3, 1, 1, 1, 1},   {{1, 28, 28, 24}, 40, 3, 3, 1, 1, 1, 1},
+    {{2, 13, 17, 35}, 33, 3, 3, 1, 1, 1, 1}, {{1, 16, 16, 48}, 16, 3, 3, 1, 0, 1, 1},
+    {{1, 5, 12, 40}, 70, 3, 3, 1, 2, 1, 1},  {{5, 8, 8, 65}, 17, 3, 3, 1, 1, 1, 1},
+    {{1, 3, 30, 32}, 64, 3, 3, 1, 3, 1, 1},  {{3, 16, 8, 32}, 64, 3, 3, 1, 1, 1, 2},
+    {{2, 40, 23, 16}, 16, 3, 3, 1, 1, 1, 1}, {{37, 7, 6, 16}, 31, 3, 3, 1, 1, 1, 1},
 };
 
 template <class T>

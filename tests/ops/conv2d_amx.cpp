@@ -13,7 +13,9 @@ TEST_CASE("weight gradients of whole numbers are exact, in tiles or not and howe
         for (auto& value : whole->span()) value = bf16(std::round(2 * static_cast<float>(value)));
       auto const dw = ops::cast<float>(Wanted<bf16>(s, t).dw.value);
       auto const check = [&] { CHECK(same_bits(ops::conv2d_backward_weight(t.dy, t.x, s.weight(), s.spec()), dw)); };
-      for_each_product_isa([&](Isa) { check(); });
+      for_each_product_isa([&](Isa) {
+        if (!by_winograd<bf16>(s)) check();
+      });
       ContextGuard const guard;
       Context::instance().emulate_amx = true;  // packed by the vectors of this processor
       check();

@@ -66,6 +66,8 @@ TEST_CASE("a norm as the prologue of a convolution gives the bits of the two in 
     compare<double>(s);
   }
   CHECK(compared > 20);
+  for (auto const& s : winograd_sizes)
+    if (ops::takes_prologue(s.x, s.weight(), s.spec())) compare<bf16>(s);
 }
 
 TEST_CASE("a convolution with a prologue depends neither on threads nor on the batch", "[conv2d]") {

@@ -1,30 +1,20 @@
 // CPU convolution: forward, with respect to the input (which is also the transposed convolution) and to the weight.
 //
 // All three are register-tiled products on a zero-padded copy of a band of one image, made by the thread that uses it,
-// so no im2col matrix exists. The gradient with respect to the input of a strided convolution is split into
-// stride x stride convolutions, each of which writes every stride-th pixel.
+// so no im2col matrix exists; 3x3 convolutions of bf16 without AMX are done by minimal filtering (winograd.hpp). The
+// gradient with respect to the input of a strided convolution is split into stride x stride convolutions, each of which
+// writes every stride-th pixel.
 #pragma once
 
 #include <algorithm>
-#include <optional>
 
 #include <stipple/backend/conv_dims.hpp>
 #include <stipple/backend/cpu/amx.hpp>
 #include <stipple/backend/cpu/depthwise.hpp>
 #include <stipple/backend/cpu/matmul.hpp>
-#include <stipple/backend/cpu/norm_tiles.hpp>
-#include <stipple/backend/cpu/tile.hpp>
+#include <stipple/backend/cpu/winograd.hpp>
 
 namespace stipple::cpu {
-
-/// A group norm before a convolution, applied while the source is packed: f((x - mean) rstd weight + bias) with the
-/// statistics (n, groups) of `group_norm`; weight and bias (c) may be null.
-template <class T>
-struct NormPrologue {
-  const compute_t<T>*mean = nullptr, *rstd = nullptr, *weight = nullptr, *bias = nullptr;
-  Index groups = 1;
-  Activation activation = Activation::none;
-};
 
 /// y = conv(x) [+ bias (o)] [+ addend (n, o) at every pixel] [+ residual (n, oh, ow, o)]. A prologue is for dense
 /// convolutions of one group that are larger than 1x1 (`takes_prologue`).
@@ -45,42 +35,6 @@ inline bool takes_prologue(const ConvDims& d) { return d.groups == 1 && !is_poin
 #if STIPPLE_DEFINE_KERNELS
 
 namespace stipple::cpu {
-
-// One convolution that gathers: output (i, j) of a grid sums taps (a, b) of the source at row
-// i stride + a dilation + top and column j stride + b dilation + left, where the source is spread with zeros.
-template <class T>
-struct ConvGather {
-  const T* source = nullptr;
-  const NormPrologue<T>* prologue = nullptr;
-  Index n = 0, h = 0, w = 0, source_channels = 0, source_offset = 0, channels = 0;
-  Index stride = 1, dilation = 1, spread = 1, top = 0, left = 0, plane_columns = 0;
-  // Tap (a, b) reads the kernel at (tap_h0 + a tap_h_step, tap_w0 + b tap_w_step); its matrix (channels, outputs) has
-  // these element strides.
-  Index taps_h = 1, taps_w = 1, tap_h0 = 0, tap_h_step = 1, tap_w0 = 0, tap_w_step = 1;
-  const T* weight = nullptr;
-  Index weight_kw = 1, weight_tap = 0, weight_k_stride = 0, weight_n_stride = 0;
-  // Grid point (i, j) is written to pixel (out_top + i out_step, out_left + j out_step).
-  T* out = nullptr;
-  Index grid_h = 0, grid_w = 0, out_h = 0, out_w = 0, out_channels = 0, out_offset = 0, outputs = 0;
-  Index out_top = 0, out_left = 0, out_step = 1;
-  const compute_t<T>* bias = nullptr;
-  const T* addend = nullptr;
-  const T* residual = nullptr;
-};
-
-// Without dilation the taps of a kernel row lie side by side in the window, so each kernel row is one segment of the
-// sum; otherwise each tap is.
-template <class T>
-Index conv_segments(const ConvGather<T>& g) {
-  return g.dilation == 1 ? g.taps_h : g.taps_h * g.taps_w;
-}
-// Where the segments lie in the window, for pixels of `units` units.
-template <class T>
-void conv_offsets(const ConvGather<T>& g, Index units, Index* offsets) {
-  Index const a_row = g.dilation == 1 ? 1 : g.taps_w;
-  for (Index s = 0; s < conv_segments(g); ++s)
-    offsets[s] = (s / a_row * g.dilation * g.plane_columns + s % a_row * g.dilation) * units;
-}
 
 template <class T>
 struct ConvWeightGradient {
@@ -160,6 +114,7 @@ void conv_gather(ConvGather<T> g) {
   g.plane_columns = (g.grid_w - 1) * g.stride + (g.taps_w - 1) * g.dilation + 1;
   if constexpr (std::is_same_v<T, bf16>) {
     if (uses_amx((g.channels + 1) / 2 * (g.dilation == 1 ? g.taps_w : 1), g.outputs)) return conv_gather_amx(g);
+    if (conv_gather_winograd(g)) return;
   }
   Index const panels = (g.outputs + panel_width - 1) / panel_width;
   Index const panel_units = g.taps_h * g.taps_w * conv_unit_count<T>(g.channels) * panel_width;
@@ -328,7 +283,7 @@ void conv2d_backward_weight(const T* x, const T* dy, compute_t<T>* dw, const Con
   std::fill_n(dw, rows * d.o, C(0));
   if (d.n == 0 || d.oh <= 0 || d.ow <= 0 || size == 0) return;
   if constexpr (std::is_same_v<T, bf16>) {
-    if (conv_weight_gradient_amx(q, d, dw)) return;
+    if (conv_weight_gradient_amx(q, d, dw) || conv_weight_gradient_winograd(g, d.groups, dy, dw)) return;
   }
   // One column more than the taps reach, because a last half pair reads one stride further.
   g.plane_columns = (g.grid_w - 1) * g.stride + (g.taps_w - 1) * g.dilation + 1 + g.stride;
