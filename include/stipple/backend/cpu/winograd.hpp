@@ -27,7 +27,7 @@ inline int winograd_tile(Index grid_h, Index grid_w, Index channels, Index outpu
   if (has_amx() || std::min(channels, outputs) < fewest || grid_w > widest) return 0;
   Index const small = winograd_points(grid_h, grid_w, 7), large = winograd_points(grid_h, grid_w, 8);
   // A transform takes as long as the products of so many channels. Dot products take two numbers at a time.
-  constexpr double transform = 8, gain = 1.15;
+  constexpr double transform = 12, gain = 1.15;
   double const points = static_cast<double>(std::min(small, large)),
                transforms = transform / static_cast<double>(channels) + transform / static_cast<double>(outputs),
                direct = static_cast<double>(9 * grid_h * grid_w) / (uses_pairs<bf16>() ? 2 : 1);
