@@ -120,6 +120,23 @@ TEST_CASE("Allocator: memory given back is used again") {
     CHECK(whole == blocks[0]);
     CHECK(pool.report().reserved == reserved);
   }
+#if defined(__linux__)
+  SECTION("neighbours grow together over what was taken from the system at different times") {
+    std::size_t const part = 40 << 20;
+    void* const first = pool.allocate(part);
+    void* const second = pool.allocate(part);
+    pool.deallocate(first, part);
+    pool.deallocate(second, part);
+    CHECK(pool.allocate(2 * part) == first);
+    CHECK(pool.report().reserved == 2 * part);
+  }
+  SECTION("a free end takes only what it lacks from the system") {
+    void* const first = pool.allocate(40 << 20);
+    pool.deallocate(first, 40 << 20);
+    CHECK(pool.allocate(60 << 20) == first);
+    CHECK(pool.report().reserved == 60 << 20);
+  }
+#endif
   SECTION("a repeated pattern takes nothing more from the system") {
     damaged_blocks(pool, 7, 600);
     std::size_t const reserved = pool.report().reserved;

@@ -1,10 +1,12 @@
 // Host memory for tensors: a caching pool, so that a training step allocates nothing from the system after the first.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -19,13 +21,15 @@
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 namespace stipple {
 
-/// Caching allocator. Small requests (up to 64 KiB) come from size-class lists; larger ones are cut best-fit from
-/// large chunks and coalesced when freed. Memory stays with the pool until the process ends, pages stay touched.
-/// All blocks are aligned to 64 bytes. Thread-safe.
+/// Caching allocator. Small requests (up to 64 KiB) come from size-class lists; larger ones are cut best-fit from what
+/// was taken from the system, and coalesced when freed. On Linux that is one range of addresses, which grows by what is
+/// missing; elsewhere, and where no range can be reserved, it is chunks of 32 MiB or more. Memory stays with the pool
+/// until the process ends, pages stay touched. All blocks are aligned to 64 bytes. Thread-safe.
 class Allocator {
  public:
   static constexpr std::size_t alignment = 64;
@@ -64,14 +68,17 @@ class Allocator {
   void grow(std::size_t size);
 
   void* system_block(std::size_t bytes);
-  static void release_chunk(void* base, std::size_t);
+
+  // The next `bytes` of the range of addresses; null where there is none, or not as much.
+  std::byte* extend_range(std::size_t bytes);
 
   mutable std::mutex mutex_;
   MemoryReport report_;
   std::array<std::vector<void*>, 80> small_;
   std::set<std::pair<std::size_t, std::byte*>> by_size_;
   std::map<std::byte*, std::size_t> by_address_;
-  std::map<std::byte*, std::size_t> chunks_;
+  std::byte *range_ = nullptr, *range_used_ = nullptr, *range_end_ = nullptr;
+  std::vector<void*> chunks_;  // outside the range
 };
 
 }  // namespace stipple
@@ -81,7 +88,10 @@ class Allocator {
 namespace stipple {
 
 STIPPLE_INLINE Allocator::~Allocator() {
-  for (auto const& [base, bytes] : chunks_) release_chunk(base, bytes);
+  for (void* const chunk : chunks_) std::free(chunk);
+#if defined(__linux__)
+  if (range_ != nullptr) munmap(range_, static_cast<std::size_t>(range_end_ - range_));
+#endif
 }
 
 STIPPLE_INLINE void* Allocator::allocate(std::size_t bytes) {
@@ -161,14 +171,14 @@ STIPPLE_INLINE void* Allocator::take_large(std::size_t size) {
 
 STIPPLE_INLINE void Allocator::give_large(std::byte* base, std::size_t size) {
   auto next = by_address_.lower_bound(base);
-  if (next != by_address_.end() && base + size == next->first && !chunks_.contains(next->first)) {
+  if (next != by_address_.end() && base + size == next->first) {
     size += next->second;
     by_size_.erase({next->second, next->first});
     next = by_address_.erase(next);
   }
   if (next != by_address_.begin()) {
     auto const previous = std::prev(next);
-    if (previous->first + previous->second == base && !chunks_.contains(base)) {
+    if (previous->first + previous->second == base) {
       base = previous->first;
       size += previous->second;
       by_size_.erase({previous->second, previous->first});
@@ -184,14 +194,49 @@ STIPPLE_INLINE void Allocator::insert_free(std::byte* base, std::size_t size) {
 }
 
 STIPPLE_INLINE void Allocator::grow(std::size_t size) {
-  std::size_t const bytes = size < chunk_bytes ? chunk_bytes : (size + huge_page - 1) / huge_page * huge_page;
-  auto* const base = static_cast<std::byte*>(system_block(bytes));
+  std::size_t missing = size;
+  auto const behind = by_address_.lower_bound(range_used_);
+  if (behind != by_address_.begin()) {  // a free block at the end of the range only has to become larger
+    auto const [base, free_size] = *std::prev(behind);
+    if (base + free_size == range_used_) missing -= free_size;
+  }
+  auto const in_pages = [](std::size_t wanted) { return (wanted + huge_page - 1) / huge_page * huge_page; };
+  std::size_t bytes = in_pages(missing);
+  std::byte* base = extend_range(bytes);
+  if (base == nullptr) {
+    bytes = std::max(chunk_bytes, in_pages(size));
+    base = static_cast<std::byte*>(system_block(bytes));
+    chunks_.push_back(base);
+  }
 #if defined(__linux__)
   madvise(base, bytes, MADV_HUGEPAGE);  // a hint; failing is harmless
 #endif
-  chunks_.insert({base, bytes});
   report_.reserved += bytes;
-  insert_free(base, bytes);
+  give_large(base, bytes);
+}
+
+STIPPLE_INLINE std::byte* Allocator::extend_range(std::size_t bytes) {
+#if defined(__linux__)
+  if (range_ == nullptr) {  // twice the machine's memory, which takes none of it, or what a limit leaves
+    auto const pages = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)),
+               page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    for (std::size_t room = 2 * pages * page / huge_page * huge_page; room >= 16 * chunk_bytes; room /= 2) {
+      void* const base = mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (base == MAP_FAILED) continue;
+      range_ = static_cast<std::byte*>(base);
+      range_end_ = range_ + room;
+      range_used_ = range_ + (huge_page - reinterpret_cast<std::uintptr_t>(base) % huge_page) % huge_page;
+      break;
+    }
+  }
+  if (range_ == nullptr || bytes > static_cast<std::size_t>(range_end_ - range_used_) ||
+      mprotect(range_used_, bytes, PROT_READ | PROT_WRITE) != 0)
+    return nullptr;
+  return std::exchange(range_used_, range_used_ + bytes);
+#else
+  static_cast<void>(bytes);
+  return nullptr;
+#endif
 }
 
 STIPPLE_INLINE void* Allocator::system_block(std::size_t bytes) {
@@ -201,8 +246,6 @@ STIPPLE_INLINE void* Allocator::system_block(std::size_t bytes) {
           " bytes are in use and ", report_.reserved, " are held");
   return base;
 }
-
-STIPPLE_INLINE void Allocator::release_chunk(void* base, std::size_t) { std::free(base); }
 
 }  // namespace stipple
 
