@@ -11,6 +11,25 @@ file(GLOB stipple_cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/c
 file(GLOB stipple_cuda_libraries CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/libraries/*.cpp)
 list(FILTER stipple_cuda_libraries EXCLUDE REGEX "_graph\\.cpp$")
 
+# What stipple::cuda and its programs are compiled against: one text in one way, or what is static would be there twice.
+# Where there is stipple::compiled, the layers are compiled for Cuda too. They need neither nvcc nor a CUDA header.
+if(TARGET stipple_compiled)
+  set(stipple_linked stipple_compiled)
+  file(GLOB stipple_cuda_layers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/layers/*.cpp)
+  add_library(stipple_cuda_layers OBJECT EXCLUDE_FROM_ALL ${stipple_cuda_layers})
+  set_target_properties(stipple_cuda_layers PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+  target_link_libraries(stipple_cuda_layers PRIVATE stipple_compiled)
+  if(TARGET stipple_io)
+    file(GLOB stipple_cuda_io CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/io/*.cpp)
+    target_sources(stipple_cuda_layers PRIVATE ${stipple_cuda_io})
+    target_link_libraries(stipple_cuda_layers PRIVATE stipple_io)
+  endif()
+  set(stipple_cuda_layers $<TARGET_OBJECTS:stipple_cuda_layers>)
+else()
+  set(stipple_linked stipple)
+  set(stipple_cuda_layers)
+endif()
+
 if(NOT STIPPLE_CUDA)
   return()
 endif()
@@ -57,11 +76,12 @@ endif()
 add_library(stipple_convolution_graph OBJECT ${stipple_exclude}
             ${PROJECT_SOURCE_DIR}/kernels/cuda/libraries/convolution_graph.cpp)
 set_target_properties(stipple_convolution_graph PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
-target_link_libraries(stipple_convolution_graph PRIVATE stipple CUDA::cudart_static stipple_cudnn
+target_link_libraries(stipple_convolution_graph PRIVATE ${stipple_linked} CUDA::cudart_static stipple_cudnn
                                                         stipple_cudnn_frontend)
 
 add_library(stipple_cuda STATIC ${stipple_exclude} ${stipple_cuda_kernels} ${stipple_cuda_sources}
-                                ${stipple_cuda_libraries} $<TARGET_OBJECTS:stipple_convolution_graph>)
+                                ${stipple_cuda_libraries} ${stipple_cuda_layers}
+                                $<TARGET_OBJECTS:stipple_convolution_graph>)
 add_library(stipple::cuda ALIAS stipple_cuda)
 set_target_properties(stipple_cuda PROPERTIES EXPORT_NAME cuda OUTPUT_NAME stipple_cuda CXX_EXTENSIONS OFF
                                               POSITION_INDEPENDENT_CODE ON)
@@ -71,5 +91,5 @@ set(stipple_nvcc_options -std=c++20 --expt-relaxed-constexpr -Xfatbin=-compress-
                          -Xptxas=--warn-on-spills)
 target_compile_options(stipple_cuda PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${stipple_nvcc_options}>")
 # NVRTC by its file: the target would bring the driver's library, which is found at run time where there is one.
-target_link_libraries(stipple_cuda PUBLIC stipple PRIVATE CUDA::cudart_static CUDA::cublasLt stipple_cudnn
+target_link_libraries(stipple_cuda PUBLIC ${stipple_linked} PRIVATE CUDA::cudart_static CUDA::cublasLt stipple_cudnn
                                                           ${CUDA_nvrtc_LIBRARY})

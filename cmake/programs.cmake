@@ -15,9 +15,10 @@ add_library(stipple_warnings INTERFACE)
 target_compile_options(stipple_warnings INTERFACE -Wall -Wextra -Wpedantic $<$<BOOL:${STIPPLE_WERROR}>:-Werror>)
 if(TARGET stipple_compiled)
   target_link_libraries(stipple_compiled PRIVATE $<BUILD_INTERFACE:stipple_warnings>)
+  target_link_libraries(stipple_cuda_layers PRIVATE stipple_warnings)
 endif()
 
-# stipple_add_program(<name> SOURCES <file>... [LIBRARIES <target>...])
+# stipple_add_program(<name> SOURCES <file>... [LIBRARIES <target>...]): one for the GPU names stipple_cuda too.
 function(stipple_add_program name)
   cmake_parse_arguments(PARSE_ARGV 1 program "" "" "SOURCES;LIBRARIES")
   add_executable(${name} ${program_SOURCES})

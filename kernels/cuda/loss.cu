@@ -73,6 +73,7 @@ STIPPLE_INSTANCES(bf16, float)
                                        bool, float, Pointer<O>, Index);
 STIPPLE_INSTANCES(float, float, float)
 STIPPLE_INSTANCES(bf16, bf16, bf16)
+STIPPLE_INSTANCES(bf16, bf16, float)
 STIPPLE_INSTANCES(bf16, float, bf16)
 STIPPLE_INSTANCES(bf16, float, float)
 #undef STIPPLE_INSTANCES

@@ -83,16 +83,16 @@ Var<T, D> tanh(const Var<T, D>& x) {
   return activate(x, Activation::tanh);
 }
 
-#define STIPPLE_INSTANCES(T)                                             \
-  template Var<T, Cpu> activate<T, Cpu>(const Var<T, Cpu>&, Activation); \
-  template Var<T, Cpu> relu<T, Cpu>(const Var<T, Cpu>&);                 \
-  template Var<T, Cpu> relu6<T, Cpu>(const Var<T, Cpu>&);                \
-  template Var<T, Cpu> silu<T, Cpu>(const Var<T, Cpu>&);                 \
-  template Var<T, Cpu> gelu<T, Cpu>(const Var<T, Cpu>&);                 \
-  template Var<T, Cpu> gelu_tanh<T, Cpu>(const Var<T, Cpu>&);            \
-  template Var<T, Cpu> mish<T, Cpu>(const Var<T, Cpu>&);                 \
-  template Var<T, Cpu> sigmoid<T, Cpu>(const Var<T, Cpu>&);              \
-  template Var<T, Cpu> tanh<T, Cpu>(const Var<T, Cpu>&);
+#define STIPPLE_INSTANCES(T, D)                                    \
+  template Var<T, D> activate<T, D>(const Var<T, D>&, Activation); \
+  template Var<T, D> relu<T, D>(const Var<T, D>&);                 \
+  template Var<T, D> relu6<T, D>(const Var<T, D>&);                \
+  template Var<T, D> silu<T, D>(const Var<T, D>&);                 \
+  template Var<T, D> gelu<T, D>(const Var<T, D>&);                 \
+  template Var<T, D> gelu_tanh<T, D>(const Var<T, D>&);            \
+  template Var<T, D> mish<T, D>(const Var<T, D>&);                 \
+  template Var<T, D> sigmoid<T, D>(const Var<T, D>&);              \
+  template Var<T, D> tanh<T, D>(const Var<T, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -95,21 +95,22 @@ Var<T, D> reshape(const Var<T, D>& x, const Shape& shape) {
                 [from = x.shape()](const Tensor<T, D>& dy) { return std::tuple(dy.reshape(from)); });
 }
 
-#define STIPPLE_INSTANCES(T, U)                                                      \
-  template Var<T, Cpu> operator+<T, U, Cpu>(const Var<T, Cpu>&, const Var<U, Cpu>&); \
-  template Var<T, Cpu> operator-<T, U, Cpu>(const Var<T, Cpu>&, const Var<U, Cpu>&); \
-  template Var<T, Cpu> operator*<T, U, Cpu>(const Var<T, Cpu>&, const Var<U, Cpu>&);
+#define STIPPLE_INSTANCES(T, U, D)                                           \
+  template Var<T, D> operator+<T, U, D>(const Var<T, D>&, const Var<U, D>&); \
+  template Var<T, D> operator-<T, U, D>(const Var<T, D>&, const Var<U, D>&); \
+  template Var<T, D> operator*<T, U, D>(const Var<T, D>&, const Var<U, D>&);
 STIPPLE_FOR_EACH_PAIR(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
-#define STIPPLE_INSTANCES(T)                                               \
-  template Var<T, Cpu> affine<T, Cpu>(const Var<T, Cpu>&, double, double); \
-  template Var<T, Cpu> operator*<T, Cpu>(double, const Var<T, Cpu>&);      \
-  template Var<T, Cpu> reshape<T, Cpu>(const Var<T, Cpu>&, const Shape&);  \
-  template Var<T, Cpu> cast<T, float, Cpu>(const Var<float, Cpu>&);        \
-  template Var<T, Cpu> cast<T, bf16, Cpu>(const Var<bf16, Cpu>&);          \
-  template Var<T, Cpu> cast<T, double, Cpu>(const Var<double, Cpu>&);
+#define STIPPLE_INSTANCES(T, D)                                      \
+  template Var<T, D> affine<T, D>(const Var<T, D>&, double, double); \
+  template Var<T, D> operator*<T, D>(double, const Var<T, D>&);      \
+  template Var<T, D> reshape<T, D>(const Var<T, D>&, const Shape&);  \
+  template Var<T, D> cast<T, float, D>(const Var<float, D>&);        \
+  template Var<T, D> cast<T, bf16, D>(const Var<bf16, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+STIPPLE_INSTANTIATE_CPU(template Var<float> cast(const Var<double>&); template Var<bf16> cast(const Var<double>&);
+                        template Var<double> cast(const Var<double>&);)
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple

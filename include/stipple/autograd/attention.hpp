@@ -39,10 +39,9 @@ Var<T, D> attention_qkv(const Var<T, D>& qkv, Index heads, AttentionSpec spec) {
   });
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                \
-  template Var<T, Cpu> attention<T, Cpu>(const Var<T, Cpu>&, const Var<T, Cpu>&, const Var<T, Cpu>&, Index, \
-                                         AttentionSpec);                                                    \
-  template Var<T, Cpu> attention_qkv<T, Cpu>(const Var<T, Cpu>&, Index, AttentionSpec);
+#define STIPPLE_INSTANCES(T, D)                                                                                   \
+  template Var<T, D> attention<T, D>(const Var<T, D>&, const Var<T, D>&, const Var<T, D>&, Index, AttentionSpec); \
+  template Var<T, D> attention_qkv<T, D>(const Var<T, D>&, Index, AttentionSpec);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

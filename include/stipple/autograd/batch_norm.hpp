@@ -47,10 +47,10 @@ Var<T, D> batch_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, 
                 });
 }
 
-#define STIPPLE_INSTANCES(T)                                                                              \
-  template Var<T, Cpu> batch_norm<T, Cpu>(const Var<T, Cpu>&, const Var<accumulate_t<T>, Cpu>&,           \
-                                          const Var<accumulate_t<T>, Cpu>&, Tensor<accumulate_t<T>, Cpu>, \
-                                          Tensor<accumulate_t<T>, Cpu>, bool, const BatchNormSpec&);
+#define STIPPLE_INSTANCES(T, D)                                                                   \
+  template Var<T, D> batch_norm<T, D>(const Var<T, D>&, const Var<accumulate_t<T>, D>&,           \
+                                      const Var<accumulate_t<T>, D>&, Tensor<accumulate_t<T>, D>, \
+                                      Tensor<accumulate_t<T>, D>, bool, const BatchNormSpec&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -84,11 +84,11 @@ std::vector<Var<T, D>> split(const Var<T, D>& x, const std::vector<Index>& sizes
   return parts;
 }
 
-#define STIPPLE_INSTANCES(T)                                                 \
-  template Var<T, Cpu> concat<T, Cpu>(const std::vector<Var<T, Cpu>>&);      \
-  template Var<T, Cpu> concat<T, Cpu>(std::initializer_list<Var<T, Cpu>>);   \
-  template Var<T, Cpu> slice_last<T, Cpu>(const Var<T, Cpu>&, Index, Index); \
-  template std::vector<Var<T, Cpu>> split<T, Cpu>(const Var<T, Cpu>&, const std::vector<Index>&);
+#define STIPPLE_INSTANCES(T, D)                                        \
+  template Var<T, D> concat<T, D>(const std::vector<Var<T, D>>&);      \
+  template Var<T, D> concat<T, D>(std::initializer_list<Var<T, D>>);   \
+  template Var<T, D> slice_last<T, D>(const Var<T, D>&, Index, Index); \
+  template std::vector<Var<T, D>> split<T, D>(const Var<T, D>&, const std::vector<Index>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

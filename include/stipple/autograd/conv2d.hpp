@@ -93,11 +93,10 @@ Var<T, D> norm_conv2d(const Var<T, D>& x, const ConvPrologue<T, D>& norm, const 
   return conv2d(group_norm(x, norm.weight, norm.bias, norm.spec), weight, spec, e);
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                    \
-  template Var<T, Cpu> conv2d<T, Cpu>(const Var<T, Cpu>&, const Var<T, Cpu>&, const Conv2dSpec&,                \
-                                      const ConvEpilogue<T, Cpu>&);                                             \
-  template Var<T, Cpu> norm_conv2d<T, Cpu>(const Var<T, Cpu>&, const ConvPrologue<T, Cpu>&, const Var<T, Cpu>&, \
-                                           const Conv2dSpec&, const ConvEpilogue<T, Cpu>&);
+#define STIPPLE_INSTANCES(T, D)                                                                                      \
+  template Var<T, D> conv2d<T, D>(const Var<T, D>&, const Var<T, D>&, const Conv2dSpec&, const ConvEpilogue<T, D>&); \
+  template Var<T, D> norm_conv2d<T, D>(const Var<T, D>&, const ConvPrologue<T, D>&, const Var<T, D>&,                \
+                                       const Conv2dSpec&, const ConvEpilogue<T, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

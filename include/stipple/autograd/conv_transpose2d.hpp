@@ -32,9 +32,9 @@ Var<T, D> conv_transpose2d(const Var<T, D>& x, const Var<T, D>& weight, const Co
                 });
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                        \
-  template Var<T, Cpu> conv_transpose2d<T, Cpu>(const Var<T, Cpu>&, const Var<T, Cpu>&, const ConvTranspose2dSpec&, \
-                                                const Var<accumulate_t<T>, Cpu>&);
+#define STIPPLE_INSTANCES(T, D)                                                                             \
+  template Var<T, D> conv_transpose2d<T, D>(const Var<T, D>&, const Var<T, D>&, const ConvTranspose2dSpec&, \
+                                            const Var<accumulate_t<T>, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -29,7 +29,7 @@ Var<T, D> dropout(const Var<T, D>& x, double p) {
                 [p, key](const Tensor<T, D>& dy) { return std::tuple(ops::dropout(dy, p, key)); });
 }
 
-#define STIPPLE_INSTANCES(T) template Var<T, Cpu> dropout<T, Cpu>(const Var<T, Cpu>&, double);
+#define STIPPLE_INSTANCES(T, D) template Var<T, D> dropout<T, D>(const Var<T, D>&, double);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

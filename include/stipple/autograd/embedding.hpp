@@ -34,9 +34,9 @@ Var<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes) {
   return Var<T, D>(ops::one_hot<T>(ids, classes));
 }
 
-#define STIPPLE_INSTANCES(T)                                                                    \
-  template Var<T, Cpu> embedding<T, Cpu>(const Var<T, Cpu>&, const Tensor<std::int32_t, Cpu>&); \
-  template Var<T, Cpu> one_hot<T, Cpu>(const Tensor<std::int32_t, Cpu>&, Index);
+#define STIPPLE_INSTANCES(T, D)                                                         \
+  template Var<T, D> embedding<T, D>(const Var<T, D>&, const Tensor<std::int32_t, D>&); \
+  template Var<T, D> one_hot<T, D>(const Tensor<std::int32_t, D>&, Index);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -31,9 +31,9 @@ Var<T, D> group_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, 
                 });
 }
 
-#define STIPPLE_INSTANCES(T)                                                                    \
-  template Var<T, Cpu> group_norm<T, Cpu>(const Var<T, Cpu>&, const Var<accumulate_t<T>, Cpu>&, \
-                                          const Var<accumulate_t<T>, Cpu>&, const GroupNormSpec&);
+#define STIPPLE_INSTANCES(T, D)                                                         \
+  template Var<T, D> group_norm<T, D>(const Var<T, D>&, const Var<accumulate_t<T>, D>&, \
+                                      const Var<accumulate_t<T>, D>&, const GroupNormSpec&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

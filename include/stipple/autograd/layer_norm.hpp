@@ -30,9 +30,9 @@ Var<T, D> layer_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, 
                 });
 }
 
-#define STIPPLE_INSTANCES(T)                                                                    \
-  template Var<T, Cpu> layer_norm<T, Cpu>(const Var<T, Cpu>&, const Var<accumulate_t<T>, Cpu>&, \
-                                          const Var<accumulate_t<T>, Cpu>&, double);
+#define STIPPLE_INSTANCES(T, D)                                                         \
+  template Var<T, D> layer_norm<T, D>(const Var<T, D>&, const Var<accumulate_t<T>, D>&, \
+                                      const Var<accumulate_t<T>, D>&, double);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

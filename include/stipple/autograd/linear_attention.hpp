@@ -26,7 +26,7 @@ Var<T, D> linear_attention_qkv(const Var<T, D>& qkv, Index heads, Index head_dim
   });
 }
 
-#define STIPPLE_INSTANCES(T) template Var<T, Cpu> linear_attention_qkv<T, Cpu>(const Var<T, Cpu>&, Index, Index);
+#define STIPPLE_INSTANCES(T, D) template Var<T, D> linear_attention_qkv<T, D>(const Var<T, D>&, Index, Index);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -113,24 +113,21 @@ Var<accumulate_t<T>, D> cross_entropy_loss(const Var<T, D>& logits, const Tensor
       });
 }
 
-#define STIPPLE_INSTANCES(T, U)                                                                                        \
-  template Var<accumulate_t<T>, Cpu> mse_loss<T, U, Cpu>(const Var<T, Cpu>&, const Var<U, Cpu>&, Reduction);           \
-  template Var<accumulate_t<T>, Cpu> mse_loss<T, U, Cpu>(const Var<T, Cpu>&, const Tensor<U, Cpu>&, Reduction);        \
-  template Var<accumulate_t<T>, Cpu> l1_loss<T, U, Cpu>(const Var<T, Cpu>&, const Var<U, Cpu>&, Reduction);            \
-  template Var<accumulate_t<T>, Cpu> l1_loss<T, U, Cpu>(const Var<T, Cpu>&, const Tensor<U, Cpu>&, Reduction);         \
-  template Var<accumulate_t<T>, Cpu> huber_loss<T, U, Cpu>(const Var<T, Cpu>&, const Var<U, Cpu>&, double, Reduction); \
-  template Var<accumulate_t<T>, Cpu> huber_loss<T, U, Cpu>(const Var<T, Cpu>&, const Tensor<U, Cpu>&, double,          \
-                                                           Reduction);                                                 \
-  template Var<accumulate_t<T>, Cpu> smooth_l1_loss<T, U, Cpu>(const Var<T, Cpu>&, const Var<U, Cpu>&, double,         \
-                                                               Reduction);                                             \
-  template Var<accumulate_t<T>, Cpu> smooth_l1_loss<T, U, Cpu>(const Var<T, Cpu>&, const Tensor<U, Cpu>&, double,      \
-                                                               Reduction);
+#define STIPPLE_INSTANCES(T, U, D)                                                                                 \
+  template Var<accumulate_t<T>, D> mse_loss<T, U, D>(const Var<T, D>&, const Var<U, D>&, Reduction);               \
+  template Var<accumulate_t<T>, D> mse_loss<T, U, D>(const Var<T, D>&, const Tensor<U, D>&, Reduction);            \
+  template Var<accumulate_t<T>, D> l1_loss<T, U, D>(const Var<T, D>&, const Var<U, D>&, Reduction);                \
+  template Var<accumulate_t<T>, D> l1_loss<T, U, D>(const Var<T, D>&, const Tensor<U, D>&, Reduction);             \
+  template Var<accumulate_t<T>, D> huber_loss<T, U, D>(const Var<T, D>&, const Var<U, D>&, double, Reduction);     \
+  template Var<accumulate_t<T>, D> huber_loss<T, U, D>(const Var<T, D>&, const Tensor<U, D>&, double, Reduction);  \
+  template Var<accumulate_t<T>, D> smooth_l1_loss<T, U, D>(const Var<T, D>&, const Var<U, D>&, double, Reduction); \
+  template Var<accumulate_t<T>, D> smooth_l1_loss<T, U, D>(const Var<T, D>&, const Tensor<U, D>&, double, Reduction);
 STIPPLE_FOR_EACH_PAIR(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
-#define STIPPLE_INSTANCES(T)                                                                                          \
-  template Var<accumulate_t<T>, Cpu> cross_entropy_loss<T, Cpu>(const Var<T, Cpu>&, const Tensor<std::int32_t, Cpu>&, \
-                                                                CrossEntropySpec);
+#define STIPPLE_INSTANCES(T, D)                                                                               \
+  template Var<accumulate_t<T>, D> cross_entropy_loss<T, D>(const Var<T, D>&, const Tensor<std::int32_t, D>&, \
+                                                            CrossEntropySpec);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

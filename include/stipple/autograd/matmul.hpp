@@ -51,10 +51,9 @@ Var<T, D> linear(const Var<T, D>& x, const Var<T, D>& weight, const Var<accumula
                 });
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                    \
-  template Var<T, Cpu> matmul<T, Cpu>(const Var<T, Cpu>&, const Var<T, Cpu>&);                                  \
-  template Var<T, Cpu> linear<T, Cpu>(const Var<T, Cpu>&, const Var<T, Cpu>&, const Var<accumulate_t<T>, Cpu>&, \
-                                      const Var<T, Cpu>&);
+#define STIPPLE_INSTANCES(T, D)                                        \
+  template Var<T, D> matmul<T, D>(const Var<T, D>&, const Var<T, D>&); \
+  template Var<T, D> linear<T, D>(const Var<T, D>&, const Var<T, D>&, const Var<accumulate_t<T>, D>&, const Var<T, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

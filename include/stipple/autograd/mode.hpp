@@ -32,7 +32,7 @@ STIPPLE_INLINE bool is_training();
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES(autograd)
+#if STIPPLE_DEFINES(autograd) && STIPPLE_DEFINES_FUNCTIONS
 
 namespace stipple::autograd {
 

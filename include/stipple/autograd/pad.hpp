@@ -24,7 +24,7 @@ Var<T, D> pad(const Var<T, D>& x, PadSpec spec, double value) {
   });
 }
 
-#define STIPPLE_INSTANCES(T) template Var<T, Cpu> pad<T, Cpu>(const Var<T, Cpu>&, PadSpec, double);
+#define STIPPLE_INSTANCES(T, D) template Var<T, D> pad<T, D>(const Var<T, D>&, PadSpec, double);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

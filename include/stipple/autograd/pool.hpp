@@ -47,10 +47,10 @@ Var<T, D> global_avg_pool(const Var<T, D>& x) {
   });
 }
 
-#define STIPPLE_INSTANCES(T)                                           \
-  template Var<T, Cpu> avg_pool<T, Cpu>(const Var<T, Cpu>&, PoolSpec); \
-  template Var<T, Cpu> max_pool<T, Cpu>(const Var<T, Cpu>&, PoolSpec); \
-  template Var<T, Cpu> global_avg_pool<T, Cpu>(const Var<T, Cpu>&);
+#define STIPPLE_INSTANCES(T, D)                                  \
+  template Var<T, D> avg_pool<T, D>(const Var<T, D>&, PoolSpec); \
+  template Var<T, D> max_pool<T, D>(const Var<T, D>&, PoolSpec); \
+  template Var<T, D> global_avg_pool<T, D>(const Var<T, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -38,9 +38,9 @@ Var<accumulate_t<T>, D> mean(const Var<T, D>& x, Axes axes) {
                 });
 }
 
-#define STIPPLE_INSTANCES(T)                                                \
-  template Var<accumulate_t<T>, Cpu> sum<T, Cpu>(const Var<T, Cpu>&, Axes); \
-  template Var<accumulate_t<T>, Cpu> mean<T, Cpu>(const Var<T, Cpu>&, Axes);
+#define STIPPLE_INSTANCES(T, D)                                       \
+  template Var<accumulate_t<T>, D> sum<T, D>(const Var<T, D>&, Axes); \
+  template Var<accumulate_t<T>, D> mean<T, D>(const Var<T, D>&, Axes);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -36,9 +36,9 @@ Var<T, D> upsample(const Var<T, D>& x, Index factor) {
   return resize(x, {factor * x.dim(1), factor * x.dim(2)});
 }
 
-#define STIPPLE_INSTANCES(T)                                                   \
-  template Var<T, Cpu> resize<T, Cpu>(const Var<T, Cpu>&, Size2d, ResizeSpec); \
-  template Var<T, Cpu> upsample<T, Cpu>(const Var<T, Cpu>&, Index);
+#define STIPPLE_INSTANCES(T, D)                                          \
+  template Var<T, D> resize<T, D>(const Var<T, D>&, Size2d, ResizeSpec); \
+  template Var<T, D> upsample<T, D>(const Var<T, D>&, Index);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

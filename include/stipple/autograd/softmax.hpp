@@ -23,7 +23,7 @@ Var<T, D> softmax(const Var<T, D>& x) {
   return record(y, std::tie(x), [y](const Tensor<T, D>& dy) { return std::tuple(ops::softmax_backward(dy, y)); });
 }
 
-#define STIPPLE_INSTANCES(T) template Var<T, Cpu> softmax<T, Cpu>(const Var<T, Cpu>&);
+#define STIPPLE_INSTANCES(T, D) template Var<T, D> softmax<T, D>(const Var<T, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -22,8 +22,8 @@ Var<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, Tim
   return Var<T, D>(ops::timestep_embedding<T>(t, dim, spec));
 }
 
-#define STIPPLE_INSTANCES(T) \
-  template Var<T, Cpu> timestep_embedding<T, Cpu>(const Tensor<accumulate_t<T>, Cpu>&, Index, TimestepEmbeddingSpec);
+#define STIPPLE_INSTANCES(T, D) \
+  template Var<T, D> timestep_embedding<T, D>(const Tensor<accumulate_t<T>, D>&, Index, TimestepEmbeddingSpec);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

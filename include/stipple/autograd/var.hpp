@@ -209,6 +209,7 @@ Var<T, D> record(Tensor<T, D> value, const std::vector<Var<T, D>>& inputs, Rule 
 
 namespace stipple::autograd {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE bool& recording_flag() {
   thread_local bool flag = true;
   return flag;
@@ -218,6 +219,7 @@ STIPPLE_INLINE std::uint64_t Node::next_order() {
   static std::atomic<std::uint64_t> counter{0};
   return counter.fetch_add(1, std::memory_order_relaxed);
 }
+#endif
 
 /// Frees the nodes that nothing else holds, one after the other: left to their destructors, a chain of operations
 /// longer than the stack is deep would overflow it.
@@ -307,20 +309,22 @@ void Operation<T, D>::give_up_inputs(std::vector<std::shared_ptr<Node>>& out) {
     if (input) out.push_back(std::move(input));
 }
 
-#define STIPPLE_INSTANCES(T)        \
-  template class Sink<T, Cpu>;      \
-  template class Operation<T, Cpu>; \
-  template void Sink<T, Cpu>::accumulate(Tensor<T, Cpu>);
+#define STIPPLE_INSTANCES(T, D)   \
+  template class Sink<T, D>;      \
+  template class Operation<T, D>; \
+  template void Sink<T, D>::accumulate(Tensor<T, D>);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
-STIPPLE_INSTANTIATE(template void Sink<bf16, Cpu>::accumulate(Tensor<float, Cpu>);)
+STIPPLE_INSTANTIATE(template void Sink<bf16, STIPPLE_DEVICE>::accumulate(Tensor<float, STIPPLE_DEVICE>);)
 
 }  // namespace stipple::autograd
 
 namespace stipple {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE NoGrad::NoGrad() : before_(std::exchange(autograd::recording_flag(), false)) {}
 STIPPLE_INLINE NoGrad::~NoGrad() { autograd::recording_flag() = before_; }
+#endif
 
 template <Real T, Device D>
 Var<T, D>::Var() = default;
@@ -377,7 +381,7 @@ void Var<T, D>::backward(const Tensor<T, D>& seed) const {
   autograd::run_backward(*sink_);
 }
 
-#define STIPPLE_INSTANCES(T) template class Var<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D) template class Var<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -83,7 +83,7 @@ class Allocator {
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES(core)
+#if STIPPLE_DEFINES(core) && STIPPLE_DEFINES_FUNCTIONS
 
 namespace stipple {
 

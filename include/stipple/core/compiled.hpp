@@ -1,6 +1,6 @@
 // One text, two ways to link. Header-only: everything is defined where it is used. With STIPPLE_COMPILED (set by the
 // target stipple::compiled) a program sees declarations; the definitions are compiled once, into the library, for the
-// element types of STIPPLE_FOR_EACH_REAL on the CPU.
+// element types of STIPPLE_FOR_EACH_REAL. stipple::cuda holds those of templates for the GPU.
 //
 // A header declares first and defines below, under `#if STIPPLE_DEFINES(unit)`, followed by the instantiations. Each
 // source of the library names the unit that it holds in STIPPLE_UNIT and sees the definitions of that unit alone.
@@ -24,15 +24,20 @@
 #define STIPPLE_UNIT 0
 #endif
 
-// With STIPPLE_COMPILED_KERNELS besides, the layers are header-only and the kernels of the CPU come from the library:
-// for programs of other devices, for which the library has no layers.
+// STIPPLE_DEVICE is the device of the instances, the CPU unless a source says `Cuda` (kernels/cuda/layers/*.cpp).
 //
-// STIPPLE_INLINE stands before functions that are no templates.
-#if defined(STIPPLE_COMPILED_KERNELS)
-#define STIPPLE_DEFINES(unit) (STIPPLE_UNIT_##unit != STIPPLE_UNIT_kernels)
-#define STIPPLE_INLINE inline
-#define STIPPLE_INSTANTIATE(...)
-#elif defined(STIPPLE_COMPILED)
+// STIPPLE_INLINE stands before functions that are no templates. They have no device: they are defined, under
+// STIPPLE_DEFINES_FUNCTIONS, where the layers are compiled for the CPU.
+#ifndef STIPPLE_DEVICE
+#define STIPPLE_DEVICE Cpu
+#define STIPPLE_DEFINES_FUNCTIONS 1
+#define STIPPLE_INSTANTIATE_CPU(...) STIPPLE_INSTANTIATE(__VA_ARGS__)
+#else
+#define STIPPLE_DEFINES_FUNCTIONS 0
+#define STIPPLE_INSTANTIATE_CPU(...)
+#endif
+
+#if defined(STIPPLE_COMPILED)
 #define STIPPLE_DEFINES(unit) (STIPPLE_UNIT == STIPPLE_UNIT_##unit)
 #define STIPPLE_INLINE
 #define STIPPLE_INSTANTIATE(...) __VA_ARGS__
@@ -42,15 +47,21 @@
 #define STIPPLE_INSTANTIATE(...)
 #endif
 
-#define STIPPLE_FOR_EACH_REAL(instances) \
-  STIPPLE_INSTANTIATE(instances(float) instances(stipple::bf16) instances(double))
+#define STIPPLE_FOR_EACH_REAL(instances)                                                         \
+  STIPPLE_INSTANTIATE(instances(float, STIPPLE_DEVICE) instances(stipple::bf16, STIPPLE_DEVICE)) \
+  STIPPLE_INSTANTIATE_CPU(instances(double, Cpu))
+// Element types that are added in: that of a sampler, a schedule or a norm.
+#define STIPPLE_FOR_EACH_WIDE(instances)                \
+  STIPPLE_INSTANTIATE(instances(float, STIPPLE_DEVICE)) \
+  STIPPLE_INSTANTIATE_CPU(instances(double, Cpu))
 // Element types of a network and of what it is combined with: its own or the accumulation type.
 #define STIPPLE_FOR_EACH_PAIR(instances)                                                                              \
-  STIPPLE_INSTANTIATE(instances(float, float) instances(stipple::bf16, stipple::bf16) instances(stipple::bf16, float) \
-                          instances(double, double))
+  STIPPLE_INSTANTIATE(instances(float, float, STIPPLE_DEVICE) instances(stipple::bf16, stipple::bf16, STIPPLE_DEVICE) \
+                          instances(stipple::bf16, float, STIPPLE_DEVICE))                                            \
+  STIPPLE_INSTANTIATE_CPU(instances(double, double, Cpu))
 
 // The same for the parts that need stipple::io; a library that was built without it leaves them to its users.
-#if defined(STIPPLE_COMPILED) && !defined(STIPPLE_COMPILED_KERNELS) && !defined(STIPPLE_COMPILED_WITHOUT_IO)
+#if defined(STIPPLE_COMPILED) && !defined(STIPPLE_COMPILED_WITHOUT_IO)
 #define STIPPLE_DEFINES_IO(unit) STIPPLE_DEFINES(unit)
 #define STIPPLE_IO_INLINE
 #else

@@ -30,7 +30,7 @@ STIPPLE_INLINE int num_threads();
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES(core)
+#if STIPPLE_DEFINES(core) && STIPPLE_DEFINES_FUNCTIONS
 
 namespace stipple {
 

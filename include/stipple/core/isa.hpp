@@ -32,7 +32,7 @@ STIPPLE_INLINE Isa detect_isa();
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES(core)
+#if STIPPLE_DEFINES(core) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <cstdlib>
 

@@ -55,7 +55,7 @@ STIPPLE_INLINE std::string to_text(const Shape& shape);
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES(core)
+#if STIPPLE_DEFINES(core) && STIPPLE_DEFINES_FUNCTIONS
 
 namespace stipple {
 

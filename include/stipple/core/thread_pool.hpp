@@ -77,7 +77,7 @@ class ThreadPool {
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES(core)
+#if STIPPLE_DEFINES(core) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <algorithm>
 #include <cstdlib>

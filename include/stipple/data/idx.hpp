@@ -25,7 +25,7 @@ STIPPLE_IO_INLINE ImageDataset idx(const std::string& name_or_folder, Split spli
 
 }  // namespace stipple::data
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 namespace stipple::data {
 

@@ -43,7 +43,7 @@ STIPPLE_IO_INLINE ImageFolder image_folder(const FilePath& folder, const ImageFo
 
 }  // namespace stipple::data
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <algorithm>
 #include <cctype>

@@ -74,12 +74,14 @@ struct Ddpm {
 
 namespace stipple {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE Loss loss_by_name(std::string_view name) {
   if (name == "l2") return Loss::l2;
   if (name == "l1") return Loss::l1;
   require(name == "huber", "loss: given '", name, "', wanted l1, l2 or huber");
   return Loss::huber;
 }
+#endif
 
 template <Real T, Device D>
 Var<accumulate_t<T>, D> prediction_loss(Loss kind, const Var<T, D>& prediction,
@@ -113,9 +115,9 @@ NoisedBatch<T, D> Ddpm::noised(const Tensor<float, D>& x0, Rng& rng, std::uint64
   return batch;
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                  \
-  template Var<accumulate_t<T>> prediction_loss<T, Cpu>(Loss, const Var<T>&, const Tensor<accumulate_t<T>>&); \
-  template NoisedBatch<T> Ddpm::noised<T, Cpu>(const Tensor<float>&, Rng&, std::uint64_t) const;
+#define STIPPLE_INSTANCES(T, D)                                                                                      \
+  template Var<accumulate_t<T>, D> prediction_loss<T, D>(Loss, const Var<T, D>&, const Tensor<accumulate_t<T>, D>&); \
+  template NoisedBatch<T, D> Ddpm::noised<T, D>(const Tensor<float, D>&, Rng&, std::uint64_t) const;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -33,7 +33,7 @@ class GaussianStart {
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES(diffusion)
+#if STIPPLE_DEFINES(diffusion) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <cmath>
 #include <vector>

@@ -156,21 +156,24 @@ void rescale_rows(Tensor<S, D>& guided, const Tensor<S, D>& conditional, double 
   }
 }
 
-#define STIPPLE_INSTANCES(T) template Tensor<T> stacked<T, Cpu>(const Tensor<T>&, const Tensor<T>&);
-STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double) STIPPLE_INSTANCES(std::int32_t))
+#define STIPPLE_INSTANCES(T, D) template Tensor<T, D> stacked<T, D>(const Tensor<T, D>&, const Tensor<T, D>&);
+STIPPLE_FOR_EACH_WIDE(STIPPLE_INSTANCES)
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(std::int32_t, STIPPLE_DEVICE))
 #undef STIPPLE_INSTANCES
 
-#define STIPPLE_INSTANCES(S)                                                                   \
-  template double standard_deviation<S>(const S*, Index);                                      \
-  template Tensor<S> weighted_sum<S, Cpu>(double, const Tensor<S>&, double, const Tensor<S>&); \
-  template void rescale_rows<S, Cpu>(Tensor<S>&, const Tensor<S>&, double);
-STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
+#define STIPPLE_INSTANCES(S, D)                                                                       \
+  template Tensor<S, D> weighted_sum<S, D>(double, const Tensor<S, D>&, double, const Tensor<S, D>&); \
+  template void rescale_rows<S, D>(Tensor<S, D>&, const Tensor<S, D>&, double);
+STIPPLE_FOR_EACH_WIDE(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
+STIPPLE_INSTANTIATE_CPU(template double standard_deviation<float>(const float*, Index);
+                        template double standard_deviation<double>(const double*, Index);)
 
 }  // namespace stipple::detail
 
 namespace stipple {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE Tensor<std::int32_t> drop_labels(const Tensor<std::int32_t>& labels, double probability,
                                                 std::int32_t null_label, Rng& rng, std::uint64_t first_sample) {
   require(labels.defined() && labels.rank() == 1 && probability >= 0 && probability <= 1,
@@ -182,6 +185,7 @@ STIPPLE_INLINE Tensor<std::int32_t> drop_labels(const Tensor<std::int32_t>& labe
     if (u.data()[i] < probability) kept.data()[i] = null_label;
   return kept;
 }
+#endif
 
 }  // namespace stipple
 

@@ -27,7 +27,8 @@ Tensor<float, D> draw_normal(Rng& rng, const Shape& shape, Purpose purpose, std:
   return out;
 }
 
-STIPPLE_INSTANTIATE(template Tensor<float> draw_normal<Cpu>(Rng&, const Shape&, Purpose, std::uint64_t);)
+STIPPLE_INSTANTIATE(template Tensor<float, STIPPLE_DEVICE> draw_normal<STIPPLE_DEVICE>(Rng&, const Shape&, Purpose,
+                                                                                       std::uint64_t);)
 
 }  // namespace stipple
 

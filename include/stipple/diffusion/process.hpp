@@ -99,6 +99,7 @@ Tensor<T, D> mix_samples(const char* name, const Schedule& schedule, const Tenso
 
 namespace stipple {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE LinearForm x0_form(Prediction prediction, double alpha, double sigma) {
   if (prediction == Prediction::x0) return {0, 1};
   if (prediction == Prediction::v) return {alpha, -sigma};
@@ -118,6 +119,7 @@ STIPPLE_INLINE LinearForm target_form(Prediction prediction, double alpha, doubl
   if (prediction == Prediction::x0) return {1, 0};
   return {-sigma, alpha};
 }
+#endif
 
 template <Real S, Device D>
 Tensor<S, D> prediction_target(const Schedule& schedule, Prediction prediction, const Tensor<S, D>& x0,
@@ -156,22 +158,23 @@ requires std::same_as<T, S> ||(std::same_as<T, bf16>&& std::same_as<S, float>)Te
   });
 }
 
-#define STIPPLE_INSTANCES(T, S)                                                                          \
-  template Tensor<T> q_sample<T, S, Cpu>(const Schedule&, const Tensor<S>&, const Tensor<std::int32_t>&, \
-                                         const Tensor<S>&);
-STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float, float) STIPPLE_INSTANCES(double, double) STIPPLE_INSTANCES(bf16, float))
+#define STIPPLE_INSTANCES(T, S, D)                                                                           \
+  template Tensor<T, D> q_sample<T, S, D>(const Schedule&, const Tensor<S, D>&, const Tensor<std::int32_t>&, \
+                                          const Tensor<S, D>&);
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float, float, STIPPLE_DEVICE) STIPPLE_INSTANCES(bf16, float, STIPPLE_DEVICE))
+STIPPLE_INSTANTIATE_CPU(STIPPLE_INSTANCES(double, double, Cpu))
 #undef STIPPLE_INSTANCES
 
-#define STIPPLE_INSTANCES(S)                                                                                          \
-  template Tensor<S> prediction_target<S, Cpu>(const Schedule&, Prediction, const Tensor<S>&,                         \
-                                               const Tensor<std::int32_t>&, const Tensor<S>&);                        \
-  template Tensor<S> velocity<S, Cpu>(const Schedule&, const Tensor<S>&, const Tensor<std::int32_t>&,                 \
-                                      const Tensor<S>&);                                                              \
-  template Tensor<S> predicted_x0<S, Cpu>(const Schedule&, Prediction, const Tensor<S>&, const Tensor<std::int32_t>&, \
-                                          const Tensor<S>&);                                                          \
-  template Tensor<S> predicted_epsilon<S, Cpu>(const Schedule&, Prediction, const Tensor<S>&,                         \
-                                               const Tensor<std::int32_t>&, const Tensor<S>&);
-STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
+#define STIPPLE_INSTANCES(S, D)                                                                           \
+  template Tensor<S, D> prediction_target<S, D>(const Schedule&, Prediction, const Tensor<S, D>&,         \
+                                                const Tensor<std::int32_t>&, const Tensor<S, D>&);        \
+  template Tensor<S, D> velocity<S, D>(const Schedule&, const Tensor<S, D>&, const Tensor<std::int32_t>&, \
+                                       const Tensor<S, D>&);                                              \
+  template Tensor<S, D> predicted_x0<S, D>(const Schedule&, Prediction, const Tensor<S, D>&,              \
+                                           const Tensor<std::int32_t>&, const Tensor<S, D>&);             \
+  template Tensor<S, D> predicted_epsilon<S, D>(const Schedule&, Prediction, const Tensor<S, D>&,         \
+                                                const Tensor<std::int32_t>&, const Tensor<S, D>&);
+STIPPLE_FOR_EACH_WIDE(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple

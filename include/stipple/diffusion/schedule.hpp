@@ -105,7 +105,7 @@ STIPPLE_INLINE Schedule schedule_by_name(std::string_view name, int num_train_ti
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES(diffusion)
+#if STIPPLE_DEFINES(diffusion) && STIPPLE_DEFINES_FUNCTIONS
 
 namespace stipple {
 

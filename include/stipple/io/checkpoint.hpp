@@ -272,9 +272,11 @@ class CheckpointFile {
 
 namespace stipple {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_IO_INLINE TrainingState read_training_state(const FilePath& path) {
   return detail::CheckpointFile(path).state();
 }
+#endif
 
 template <Real T, Device D>
 void save_checkpoint(const FilePath& path, const ModelState<T, D>& model, const TrainingState& state,
@@ -310,9 +312,9 @@ TrainingState load_checkpoint(const FilePath& path, ModelState<T, D>& model, con
   return file.state();
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                          \
-  template void save_checkpoint(const FilePath&, const ModelState<T, Cpu>&, const TrainingState&, CheckpointContent); \
-  template TrainingState load_checkpoint(const FilePath&, ModelState<T, Cpu>&, const Json&);
+#define STIPPLE_INSTANCES(T, D)                                                                                     \
+  template void save_checkpoint(const FilePath&, const ModelState<T, D>&, const TrainingState&, CheckpointContent); \
+  template TrainingState load_checkpoint(const FilePath&, ModelState<T, D>&, const Json&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

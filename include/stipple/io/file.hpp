@@ -93,7 +93,7 @@ class MappedFile {
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <fcntl.h>
 #include <sys/file.h>

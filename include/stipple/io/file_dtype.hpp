@@ -139,6 +139,7 @@ constexpr FileDtype file_dtype() {
 
 namespace stipple {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_IO_INLINE std::string to_text(FileDtype dtype) {
   return std::string(detail::file_dtypes[static_cast<std::size_t>(dtype)].name);
 }
@@ -146,6 +147,7 @@ STIPPLE_IO_INLINE std::string to_text(FileDtype dtype) {
 STIPPLE_IO_INLINE std::size_t size_of(FileDtype dtype) {
   return detail::file_dtypes[static_cast<std::size_t>(dtype)].bytes;
 }
+#endif
 
 }  // namespace stipple
 

@@ -24,7 +24,7 @@ STIPPLE_IO_INLINE void write_gif(const FilePath& path, const std::vector<Tensor<
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <gif_lib.h>
 #include <array>

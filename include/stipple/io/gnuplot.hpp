@@ -23,7 +23,7 @@ STIPPLE_IO_INLINE std::string run_gnuplot(std::string_view script, int width, in
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <signal.h>
 #include <spawn.h>

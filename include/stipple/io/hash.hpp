@@ -18,7 +18,7 @@ STIPPLE_IO_INLINE std::string sha256_of_file(const FilePath& path);
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <openssl/evp.h>
 #include <array>

@@ -27,7 +27,7 @@ STIPPLE_IO_INLINE FilePath find_idx(const FilePath& folder, std::string_view ste
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <zlib.h>
 #include <algorithm>

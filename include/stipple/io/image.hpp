@@ -40,7 +40,7 @@ void write_grid(const FilePath& path, const Tensor<T>& images, const GridOptions
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 #define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
@@ -124,7 +124,7 @@ void write_grid(const FilePath& path, const Tensor<T>& images, const GridOptions
 #define STIPPLE_INSTANCES(T)                                   \
   template Tensor<std::uint8_t> to_uint8<T>(const Tensor<T>&); \
   template void write_grid<T>(const FilePath&, const Tensor<T>&, const GridOptions&);
-STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(bf16) STIPPLE_INSTANCES(double))
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple

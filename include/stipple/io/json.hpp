@@ -38,7 +38,7 @@ STIPPLE_IO_INLINE const Json& get_array(const Json& json, const char* name, std:
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <functional>
 #include <limits>

@@ -82,7 +82,7 @@ class Palette {
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 namespace stipple {
 

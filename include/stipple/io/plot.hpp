@@ -94,7 +94,7 @@ STIPPLE_IO_INLINE void plot_scatter(const FilePath& path, const std::string& tit
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 namespace stipple::detail {
 

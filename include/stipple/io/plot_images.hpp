@@ -29,7 +29,7 @@ STIPPLE_IO_INLINE void plot_images(const FilePath& path, const std::vector<Image
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <algorithm>
 

@@ -15,7 +15,7 @@ STIPPLE_IO_INLINE Tensor<std::uint8_t> read_image(const FilePath& path);
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <stipple/io/read_jpeg.hpp>
 #include <stipple/io/read_png.hpp>

@@ -22,7 +22,7 @@ STIPPLE_IO_INLINE Tensor<std::uint8_t> decode_png(std::string_view bytes, const 
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <png.h>
 

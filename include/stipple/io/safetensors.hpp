@@ -115,7 +115,7 @@ class SafetensorsWriter {
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(io)
+#if STIPPLE_DEFINES_IO(io) && STIPPLE_DEFINES_FUNCTIONS
 
 #include <algorithm>
 #include <array>
@@ -292,8 +292,8 @@ void SafetensorsWriter::add(const std::string& name, const Tensor<T>& tensor) {
 #define STIPPLE_INSTANCES(T)                                           \
   template Tensor<T> SafetensorsFile::read<T>(std::string_view) const; \
   template void SafetensorsWriter::add<T>(const std::string&, const Tensor<T>&);
-STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
-STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(std::int32_t) STIPPLE_INSTANCES(std::int64_t) STIPPLE_INSTANCES(std::uint8_t))
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(bf16) STIPPLE_INSTANCES(double)
+                        STIPPLE_INSTANCES(std::int32_t) STIPPLE_INSTANCES(std::int64_t) STIPPLE_INSTANCES(std::uint8_t))
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple

@@ -192,6 +192,7 @@ class WeightCheck {
 
 namespace stipple {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_IO_INLINE Shape file_shape(const Shape& shape, Layout layout) {
   if (layout == Layout::plain) return shape;
   int const kernel_axes = shape.rank() - 2;
@@ -202,6 +203,7 @@ STIPPLE_IO_INLINE Shape file_shape(const Shape& shape, Layout layout) {
   for (int axis = 0; axis < kernel_axes; ++axis) result.append(shape[axis]);
   return result;
 }
+#endif
 
 template <Element T>
 Tensor<T> to_file_layout(const Tensor<T>& value, Layout layout) {
@@ -224,7 +226,7 @@ void from_file_layout(const Tensor<T>& stored, Layout layout, Tensor<T>& value) 
 #define STIPPLE_INSTANCES(T)                                      \
   template Tensor<T> to_file_layout<T>(const Tensor<T>&, Layout); \
   template void from_file_layout<T>(const Tensor<T>&, Layout, Tensor<T>&);
-STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+STIPPLE_INSTANTIATE_CPU(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(bf16) STIPPLE_INSTANCES(double))
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple
@@ -309,15 +311,17 @@ void read_weights(const FilePath& path, std::vector<NamedWeight<D>> weights, con
   }
 }
 
-#define STIPPLE_INSTANCES(T)                                                                  \
-  template std::vector<NamedWeight<Cpu>> weights_of<T, Cpu>(const std::vector<LeafRef<Cpu>>&, \
-                                                            const ModelState<T, Cpu>&, WeightSet);
+#define STIPPLE_INSTANCES(T, D)                                                                                  \
+  template std::vector<NamedWeight<D>> weights_of<T, D>(const std::vector<LeafRef<D>>&, const ModelState<T, D>&, \
+                                                        WeightSet);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
-STIPPLE_INSTANTIATE(template std::vector<NamedWeight<Cpu>> weights_of<Cpu>(const std::vector<LeafRef<Cpu>>&);
-                    template void write_weights<Cpu>(const FilePath&, const std::vector<NamedWeight<Cpu>>&);
-                    template void read_weights<Cpu>(const FilePath&, std::vector<NamedWeight<Cpu>>,
-                                                    const LoadOptions&);)
+#define STIPPLE_INSTANCES(D)                                                           \
+  template std::vector<NamedWeight<D>> weights_of<D>(const std::vector<LeafRef<D>>&);  \
+  template void write_weights<D>(const FilePath&, const std::vector<NamedWeight<D>>&); \
+  template void read_weights<D>(const FilePath&, std::vector<NamedWeight<D>>, const LoadOptions&);
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(STIPPLE_DEVICE))
+#undef STIPPLE_INSTANCES
 
 }  // namespace stipple::detail
 

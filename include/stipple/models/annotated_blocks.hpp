@@ -170,11 +170,11 @@ Var<T, D> PixelAttention<T, D>::operator()(const Var<T, D>& x) const {
   return out_norm ? (*out_norm)(to_out(image)) + x : to_out(image, {}, x);
 }
 
-#define STIPPLE_INSTANCES(T)             \
-  template struct ConvNextBlock<T, Cpu>; \
-  template struct ResnetBlock<T, Cpu>;   \
-  template struct AnyBlock<T, Cpu>;      \
-  template struct PixelAttention<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D)        \
+  template struct ConvNextBlock<T, D>; \
+  template struct ResnetBlock<T, D>;   \
+  template struct AnyBlock<T, D>;      \
+  template struct PixelAttention<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

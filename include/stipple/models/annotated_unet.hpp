@@ -154,7 +154,7 @@ Index AnnotatedUnet<T, D>::common_groups(const std::vector<Index>& widths) {
   return 1;
 }
 
-#define STIPPLE_INSTANCES(T) template struct AnnotatedUnet<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D) template struct AnnotatedUnet<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

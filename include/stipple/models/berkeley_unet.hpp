@@ -251,10 +251,10 @@ Var<T, D> BerkeleyUnet<T, D>::run(const Var<T, D>& x, const Var<Full, D>& t, con
   return out(conv_out(concat(up2(concat(half, b)), a)));
 }
 
-#define STIPPLE_INSTANCES(T)                 \
-  template struct BerkeleyConvBlock<T, Cpu>; \
-  template struct FcBlock<T, Cpu>;           \
-  template struct BerkeleyUnet<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D)            \
+  template struct BerkeleyConvBlock<T, D>; \
+  template struct FcBlock<T, D>;           \
+  template struct BerkeleyUnet<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -82,7 +82,7 @@ Tensor<std::int32_t> ImageClassifier<T, D>::classify(const Tensor<float>& images
   return classes;
 }
 
-#define STIPPLE_INSTANCES(T) template struct ImageClassifier<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D) template struct ImageClassifier<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

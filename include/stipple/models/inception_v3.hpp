@@ -234,9 +234,9 @@ Var<T, D> InceptionV3<T, D>::operator()(const Var<T, D>& x) const {
   return global_avg_pool(h);
 }
 
-#define STIPPLE_INSTANCES(T)              \
-  template struct InceptionBlock<T, Cpu>; \
-  template struct InceptionV3<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D)         \
+  template struct InceptionBlock<T, D>; \
+  template struct InceptionV3<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

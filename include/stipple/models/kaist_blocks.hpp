@@ -132,10 +132,10 @@ Var<T, D> KaistResBlock<T, D>::operator()(const Var<T, D>& x, const Var<T, D>& a
   return attention ? (*attention)(y) : y;
 }
 
-#define STIPPLE_INSTANCES(T)              \
-  template struct KaistAttention<T, Cpu>; \
-  template struct KaistResBlock<T, Cpu>;  \
-  template struct KaistLayer<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D)         \
+  template struct KaistAttention<T, D>; \
+  template struct KaistResBlock<T, D>;  \
+  template struct KaistLayer<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

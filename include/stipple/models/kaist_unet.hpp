@@ -204,7 +204,7 @@ Var<T, D> KaistUnet<T, D>::run(const Var<T, D>& x, const Var<T, D>& embedding) c
   return tail.after(*tail_norm, h);
 }
 
-#define STIPPLE_INSTANCES(T) template struct KaistUnet<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D) template struct KaistUnet<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -116,9 +116,9 @@ Var<T, D> MobilenetV2<T, D>::operator()(const Var<T, D>& x) const {
   return classifier(dropout(features(x), 0.2));
 }
 
-#define STIPPLE_INSTANCES(T)                \
-  template struct InvertedResidual<T, Cpu>; \
-  template struct MobilenetV2<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D)           \
+  template struct InvertedResidual<T, D>; \
+  template struct MobilenetV2<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

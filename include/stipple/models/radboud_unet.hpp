@@ -266,12 +266,12 @@ Var<T, D> RadboudUnet<T, D>::run(const Var<T, D>& x, const Tensor<Full, D>& t, c
   return outc(conditioned(up3(y2, x1)));
 }
 
-#define STIPPLE_INSTANCES(T)                    \
-  template struct RadboudDoubleConv<T, Cpu>;    \
-  template struct RadboudDown<T, Cpu>;          \
-  template struct RadboudUp<T, Cpu>;            \
-  template struct RadboudSelfAttention<T, Cpu>; \
-  template struct RadboudUnet<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D)               \
+  template struct RadboudDoubleConv<T, D>;    \
+  template struct RadboudDown<T, D>;          \
+  template struct RadboudUp<T, D>;            \
+  template struct RadboudSelfAttention<T, D>; \
+  template struct RadboudUnet<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

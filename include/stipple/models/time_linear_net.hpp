@@ -39,7 +39,7 @@ Var<T, D> TimeLinearNet<T, D>::operator()(const Var<T, D>& x, const Tensor<accum
   return layers.back()(h, embedding);
 }
 
-#define STIPPLE_INSTANCES(T) template struct TimeLinearNet<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D) template struct TimeLinearNet<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

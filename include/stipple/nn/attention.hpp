@@ -54,7 +54,7 @@ Var<T, D> Attention<T, D>::operator()(const Var<T, D>& x) const {
   return linear(reshape(y, x.shape()), out.weight.var, out.bias.var, x);
 }
 
-#define STIPPLE_INSTANCES(T) template struct Attention<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D) template struct Attention<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -97,16 +97,18 @@ Var<T, D> NormConv<T, D>::operator()(const Var<T, D>& x) const {
   return conv.after(norm, x);
 }
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE Index default_groups(Index channels) {
   Index groups = std::max<Index>(1, std::min<Index>(32, channels / 4));
   while (channels % groups != 0) --groups;
   return groups;
 }
+#endif
 
-#define STIPPLE_INSTANCES(T)             \
-  template struct TimeEmbedding<T, Cpu>; \
-  template struct ResBlock<T, Cpu>;      \
-  template struct NormConv<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D)        \
+  template struct TimeEmbedding<T, D>; \
+  template struct ResBlock<T, D>;      \
+  template struct NormConv<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

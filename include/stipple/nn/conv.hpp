@@ -124,9 +124,9 @@ Var<T, D> ConvTranspose2d<T, D>::operator()(const Var<T, D>& x) const {
   return conv_transpose2d(x, weight.var, spec, bias.var);
 }
 
-#define STIPPLE_INSTANCES(T)      \
-  template struct Conv2d<T, Cpu>; \
-  template struct ConvTranspose2d<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D) \
+  template struct Conv2d<T, D>; \
+  template struct ConvTranspose2d<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

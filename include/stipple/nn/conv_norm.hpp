@@ -112,7 +112,7 @@ void ConvNorm<T, D>::fold() {
   norm.reset();
 }
 
-#define STIPPLE_INSTANCES(T) template struct ConvNorm<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D) template struct ConvNorm<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

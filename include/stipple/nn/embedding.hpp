@@ -39,7 +39,7 @@ Var<T, D> Embedding<T, D>::operator()(const Tensor<std::int32_t, D>& ids) const 
   return embedding(weight.var, ids);
 }
 
-#define STIPPLE_INSTANCES(T) template struct Embedding<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D) template struct Embedding<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

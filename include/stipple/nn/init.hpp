@@ -47,10 +47,10 @@ Tensor<T, D> xavier_uniform(Shape shape, Index fan_in, Index fan_out, double gai
   return uniform_tensor<T, D>(shape, gain * std::sqrt(6.0 / static_cast<double>(fan_in + fan_out)), rng);
 }
 
-#define STIPPLE_INSTANCES(T)                                           \
-  template Tensor<T, Cpu> uniform_tensor<T, Cpu>(Shape, double, Rng&); \
-  template Tensor<T, Cpu> default_init<T, Cpu>(Shape, Index, Rng&);    \
-  template Tensor<T, Cpu> xavier_uniform<T, Cpu>(Shape, Index, Index, double, Rng&);
+#define STIPPLE_INSTANCES(T, D)                                    \
+  template Tensor<T, D> uniform_tensor<T, D>(Shape, double, Rng&); \
+  template Tensor<T, D> default_init<T, D>(Shape, Index, Rng&);    \
+  template Tensor<T, D> xavier_uniform<T, D>(Shape, Index, Index, double, Rng&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

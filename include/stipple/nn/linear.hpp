@@ -44,7 +44,7 @@ Var<T, D> Linear<T, D>::operator()(const Var<T, D>& x) const {
   return linear(x, weight.var, bias.var);
 }
 
-#define STIPPLE_INSTANCES(T) template struct Linear<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D) template struct Linear<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -387,7 +387,7 @@ Tensor<U, D> ModelState<T, D>::value_view(const Arena& full, const Tensor<T, D>&
     return view(rounded, i);
 }
 
-#define STIPPLE_INSTANCES(T) template class ModelState<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D) template class ModelState<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

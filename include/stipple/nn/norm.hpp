@@ -112,10 +112,10 @@ Var<T, D> BatchNorm2d<T, D>::operator()(const Var<T, D>& x) const {
   return batch_norm(x, weight.var, bias.var, running_mean.value, running_var.value, is_training(), spec);
 }
 
-#define STIPPLE_INSTANCES(T)         \
-  template struct GroupNorm<T, Cpu>; \
-  template struct LayerNorm<T, Cpu>; \
-  template struct BatchNorm2d<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D)    \
+  template struct GroupNorm<T, D>; \
+  template struct LayerNorm<T, D>; \
+  template struct BatchNorm2d<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -90,15 +90,13 @@ Tensor<S, D> distinct_timesteps(const Tensor<S, D>& t) {
   return t;
 }
 
-#define STIPPLE_INSTANCES(S)                     \
-  template bool is_uniform<S>(const Tensor<S>&); \
-  template Tensor<S, Cpu> distinct_timesteps<S, Cpu>(const Tensor<S, Cpu>&);
+#define STIPPLE_INSTANCES(S, D) template Tensor<S, D> distinct_timesteps<S, D>(const Tensor<S, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
-#define STIPPLE_INSTANCES(T)           \
-  template struct TimestepMlp<T, Cpu>; \
-  template struct TimeLinear<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D)      \
+  template struct TimestepMlp<T, D>; \
+  template struct TimeLinear<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

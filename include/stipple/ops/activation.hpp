@@ -43,9 +43,9 @@ Tensor<T, D> activate_backward(const Tensor<T, D>& dy, const Tensor<T, D>& x, Ac
   return dx;
 }
 
-#define STIPPLE_INSTANCES(T)                                                   \
-  template Tensor<T, Cpu> activate<T, Cpu>(const Tensor<T, Cpu>&, Activation); \
-  template Tensor<T, Cpu> activate_backward<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, Activation);
+#define STIPPLE_INSTANCES(T, D)                                          \
+  template Tensor<T, D> activate<T, D>(const Tensor<T, D>&, Activation); \
+  template Tensor<T, D> activate_backward<T, D>(const Tensor<T, D>&, const Tensor<T, D>&, Activation);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -43,6 +43,7 @@ Tensor<T, D> cast(const Tensor<U, D>& a);
 
 namespace stipple::ops {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE Broadcast broadcast_plan(const char* name, const Shape& a, const Shape& b) {
   if (a == b) return {a.size(), 1, 1};
   if (b.size() == 1) return {1, a.size(), 1};
@@ -59,6 +60,7 @@ STIPPLE_INLINE Broadcast broadcast_plan(const char* name, const Shape& a, const 
   fail(name, ": given shapes ", a, " and ", b,
        ", wanted equal shapes, or a right operand of one number, (C), (N, C), (N, 1, ..., C) or (N, 1, ..., 1)");
 }
+#endif
 
 }  // namespace stipple::ops
 
@@ -143,21 +145,23 @@ Tensor<T, D> cast(const Tensor<U, D>& a) {
   }
 }
 
-#define STIPPLE_INSTANCES(T, U)                                                              \
-  template Tensor<T, Cpu> add<T, U, Cpu>(const Tensor<T, Cpu>&, const Tensor<U, Cpu>&);      \
-  template Tensor<T, Cpu> subtract<T, U, Cpu>(const Tensor<T, Cpu>&, const Tensor<U, Cpu>&); \
-  template Tensor<T, Cpu> multiply<T, U, Cpu>(const Tensor<T, Cpu>&, const Tensor<U, Cpu>&); \
-  template void add_in_place<T, U, Cpu>(Tensor<T, Cpu>&, const Tensor<U, Cpu>&);             \
-  template Tensor<U, Cpu> sum_to<U, T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Shape&);
+#define STIPPLE_INSTANCES(T, U, D)                                                   \
+  template Tensor<T, D> add<T, U, D>(const Tensor<T, D>&, const Tensor<U, D>&);      \
+  template Tensor<T, D> subtract<T, U, D>(const Tensor<T, D>&, const Tensor<U, D>&); \
+  template Tensor<T, D> multiply<T, U, D>(const Tensor<T, D>&, const Tensor<U, D>&); \
+  template void add_in_place<T, U, D>(Tensor<T, D>&, const Tensor<U, D>&);           \
+  template Tensor<U, D> sum_to<U, T, D>(const Tensor<T, D>&, const Tensor<T, D>&, const Shape&);
 STIPPLE_FOR_EACH_PAIR(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
-#define STIPPLE_INSTANCES(T)                                                     \
-  template Tensor<T, Cpu> affine<T, Cpu>(const Tensor<T, Cpu>&, double, double); \
-  template Tensor<T, Cpu> cast<T, float, Cpu>(const Tensor<float, Cpu>&);        \
-  template Tensor<T, Cpu> cast<T, bf16, Cpu>(const Tensor<bf16, Cpu>&);          \
-  template Tensor<T, Cpu> cast<T, double, Cpu>(const Tensor<double, Cpu>&);
+#define STIPPLE_INSTANCES(T, D)                                            \
+  template Tensor<T, D> affine<T, D>(const Tensor<T, D>&, double, double); \
+  template Tensor<T, D> cast<T, float, D>(const Tensor<float, D>&);        \
+  template Tensor<T, D> cast<T, bf16, D>(const Tensor<bf16, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+STIPPLE_INSTANTIATE_CPU(template Tensor<float> cast(const Tensor<double>&);
+                        template Tensor<bf16> cast(const Tensor<double>&);
+                        template Tensor<double> cast(const Tensor<double>&);)
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple::ops

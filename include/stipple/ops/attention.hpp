@@ -71,7 +71,9 @@ namespace stipple::ops::detail {
 template <class T, Device D>
 using Rows = AttentionRows<const T, D>;
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE Index positions(const Shape& shape) { return shape.count(1, shape.rank() - 1); }
+#endif
 
 inline AttentionShape attention_shape(const char* name, const Shape& q, Index keys, Index channels, Index heads,
                                       const AttentionSpec& spec) {
@@ -170,15 +172,15 @@ Tensor<T, D> attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<T, D>& 
   return g;
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                  \
-  template AttentionResult<T, Cpu> attention<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,            \
-                                                     const Tensor<T, Cpu>&, Index, const AttentionSpec&);     \
-  template AttentionGradients<T, Cpu> attention_backward<T, Cpu>(                                             \
-      const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,             \
-      const AttentionResult<T, Cpu>&, Index, const AttentionSpec&);                                           \
-  template AttentionResult<T, Cpu> attention_qkv<T, Cpu>(const Tensor<T, Cpu>&, Index, const AttentionSpec&); \
-  template Tensor<T, Cpu> attention_qkv_backward<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,        \
-                                                         const AttentionResult<T, Cpu>&, Index, const AttentionSpec&);
+#define STIPPLE_INSTANCES(T, D)                                                                                        \
+  template AttentionResult<T, D> attention<T, D>(const Tensor<T, D>&, const Tensor<T, D>&, const Tensor<T, D>&, Index, \
+                                                 const AttentionSpec&);                                                \
+  template AttentionGradients<T, D> attention_backward<T, D>(                                                          \
+      const Tensor<T, D>&, const Tensor<T, D>&, const Tensor<T, D>&, const Tensor<T, D>&,                              \
+      const AttentionResult<T, D>&, Index, const AttentionSpec&);                                                      \
+  template AttentionResult<T, D> attention_qkv<T, D>(const Tensor<T, D>&, Index, const AttentionSpec&);                \
+  template Tensor<T, D> attention_qkv_backward<T, D>(const Tensor<T, D>&, const Tensor<T, D>&,                         \
+                                                     const AttentionResult<T, D>&, Index, const AttentionSpec&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

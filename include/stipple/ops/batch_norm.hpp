@@ -176,23 +176,22 @@ void update_running_statistics(Tensor<A, D>& mean, Tensor<A, D>& variance, const
   }
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                         \
-  template BatchNormResult<T, Cpu> batch_norm<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,    \
-                                                      const Tensor<accumulate_t<T>, Cpu>&, double, Activation);      \
-  template BatchNormResult<T, Cpu> batch_norm<T, Cpu>(                                                               \
-      const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,               \
-      const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, double, Activation);                 \
-  template BatchNormGradients<T, Cpu> batch_norm_backward<T, Cpu>(                                                   \
-      const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,                             \
-      const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, \
-      BatchStatistics, Activation);
+#define STIPPLE_INSTANCES(T, D)                                                                                       \
+  template BatchNormResult<T, D> batch_norm<T, D>(const Tensor<T, D>&, const Tensor<accumulate_t<T>, D>&,             \
+                                                  const Tensor<accumulate_t<T>, D>&, double, Activation);             \
+  template BatchNormResult<T, D> batch_norm<T, D>(                                                                    \
+      const Tensor<T, D>&, const Tensor<accumulate_t<T>, D>&, const Tensor<accumulate_t<T>, D>&,                      \
+      const Tensor<accumulate_t<T>, D>&, const Tensor<accumulate_t<T>, D>&, double, Activation);                      \
+  template BatchNormGradients<T, D> batch_norm_backward<T, D>(                                                        \
+      const Tensor<T, D>&, const Tensor<T, D>&, const Tensor<accumulate_t<T>, D>&, const Tensor<accumulate_t<T>, D>&, \
+      const Tensor<accumulate_t<T>, D>&, const Tensor<accumulate_t<T>, D>&, BatchStatistics, Activation);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
-#define STIPPLE_INSTANCES(A)                                                                               \
-  template void update_running_statistics<A, Cpu>(Tensor<A, Cpu>&, Tensor<A, Cpu>&, const Tensor<A, Cpu>&, \
-                                                  const Tensor<A, Cpu>&, Index, double);
-STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#define STIPPLE_INSTANCES(A, D)                                                                    \
+  template void update_running_statistics<A, D>(Tensor<A, D>&, Tensor<A, D>&, const Tensor<A, D>&, \
+                                                const Tensor<A, D>&, Index, double);
+STIPPLE_FOR_EACH_WIDE(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple::ops

@@ -82,10 +82,10 @@ std::vector<Tensor<T, D>> split(const Tensor<T, D>& x, const std::vector<Index>&
   return parts;
 }
 
-#define STIPPLE_INSTANCES(T)                                                       \
-  template Tensor<T, Cpu> concat<T, Cpu>(const std::vector<Tensor<T, Cpu>>&);      \
-  template Tensor<T, Cpu> slice_last<T, Cpu>(const Tensor<T, Cpu>&, Index, Index); \
-  template std::vector<Tensor<T, Cpu>> split<T, Cpu>(const Tensor<T, Cpu>&, const std::vector<Index>&);
+#define STIPPLE_INSTANCES(T, D)                                              \
+  template Tensor<T, D> concat<T, D>(const std::vector<Tensor<T, D>>&);      \
+  template Tensor<T, D> slice_last<T, D>(const Tensor<T, D>&, Index, Index); \
+  template std::vector<Tensor<T, D>> split<T, D>(const Tensor<T, D>&, const std::vector<Index>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -78,6 +78,7 @@ Tensor<accumulate_t<T>, D> norm_conv2d_backward_weight(const Tensor<T, D>& dy, c
 
 namespace stipple::ops::detail {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE void check_conv_spec(const char* name, const Conv2dSpec& s) {
   constexpr Index most = 1 << 20;  // so that extents never overflow
   auto const within = [](Index value, Index least) { return least <= value && value <= most; };
@@ -85,6 +86,7 @@ STIPPLE_INLINE void check_conv_spec(const char* name, const Conv2dSpec& s) {
           ": given stride ", s.stride, ", padding ", s.padding, ", dilation ", s.dilation, ", groups ", s.groups,
           ", wanted a padding of 0 or more, the others 1 or more, and none above ", most);
 }
+#endif
 
 /// Checks the operands of a convolution's epilogue.
 template <Real T, Device D>
@@ -108,6 +110,7 @@ cpu::NormPrologue<T> norm_prologue(const NormPrologue<T, D>& norm, const Tensor<
 
 namespace stipple::ops {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE ConvDims conv2d_dims(const Shape& x, const Shape& weight, const Conv2dSpec& s) {
   detail::check_conv_spec("conv2d", s);
   require(x.rank() == 4 && weight.rank() == 4, "conv2d: given x ", x, " and weight ", weight,
@@ -124,6 +127,7 @@ STIPPLE_INLINE ConvDims conv2d_dims(const Shape& x, const Shape& weight, const C
   d.ow = (reach_w - 1) / d.stride + 1;
   return d;
 }
+#endif
 
 template <Real T, Device D>
 Tensor<T, D> conv2d(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Conv2dSpec& spec,
@@ -160,9 +164,11 @@ Tensor<accumulate_t<T>, D> conv2d_backward_weight(const Tensor<T, D>& dy, const 
   return dw;
 }
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE bool takes_prologue(const Shape& x, const Shape& weight, const Conv2dSpec& spec) {
   return cpu::takes_prologue(conv2d_dims(x, weight, spec));
 }
+#endif
 
 template <Real T, Device D>
 GroupNormResult<T, D> norm_conv2d(const Tensor<T, D>& x, const NormPrologue<T, D>& norm, const Tensor<T, D>& weight,
@@ -203,21 +209,23 @@ Tensor<accumulate_t<T>, D> norm_conv2d_backward_weight(const Tensor<T, D>& dy, c
   return dw;
 }
 
+#define STIPPLE_INSTANCES(T, D)                                                                                    \
+  template Tensor<T, D> conv2d<T, D>(const Tensor<T, D>&, const Tensor<T, D>&, const Conv2dSpec&,                  \
+                                     const Tensor<accumulate_t<T>, D>&, const Tensor<T, D>&, const Tensor<T, D>&); \
+  template Tensor<T, D> conv2d_backward_input<T, D>(const Tensor<T, D>&, const Tensor<T, D>&, const Shape&,        \
+                                                    const Conv2dSpec&);                                            \
+  template Tensor<accumulate_t<T>, D> conv2d_backward_weight<T, D>(const Tensor<T, D>&, const Tensor<T, D>&,       \
+                                                                   const Shape&, const Conv2dSpec&);
+STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
 #define STIPPLE_INSTANCES(T)                                                                                          \
-  template Tensor<T, Cpu> conv2d<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Conv2dSpec&,             \
-                                         const Tensor<accumulate_t<T>, Cpu>&, const Tensor<T, Cpu>&,                  \
-                                         const Tensor<T, Cpu>&);                                                      \
-  template Tensor<T, Cpu> conv2d_backward_input<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Shape&,   \
-                                                        const Conv2dSpec&);                                           \
-  template Tensor<accumulate_t<T>, Cpu> conv2d_backward_weight<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,  \
-                                                                       const Shape&, const Conv2dSpec&);              \
   template GroupNormResult<T, Cpu> norm_conv2d<T, Cpu>(                                                               \
       const Tensor<T, Cpu>&, const NormPrologue<T, Cpu>&, const Tensor<T, Cpu>&, const Conv2dSpec&,                   \
       const Tensor<accumulate_t<T>, Cpu>&, const Tensor<T, Cpu>&, const Tensor<T, Cpu>&);                             \
   template Tensor<accumulate_t<T>, Cpu> norm_conv2d_backward_weight<T, Cpu>(                                          \
       const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const NormPrologue<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, \
       const Tensor<accumulate_t<T>, Cpu>&, const Shape&, const Conv2dSpec&);
-STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+STIPPLE_INSTANTIATE_CPU(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(bf16) STIPPLE_INSTANCES(double))
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple::ops

@@ -42,6 +42,7 @@ Tensor<accumulate_t<T>, D> conv_transpose2d_backward_weight(const Tensor<T, D>& 
 
 namespace stipple::ops {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE ConvDims conv_transpose2d_dims(const Shape& x, const Shape& weight, const ConvTranspose2dSpec& s) {
   detail::check_conv_spec("conv_transpose2d", {s.stride, s.padding, s.dilation, s.groups});
   require(x.rank() == 4 && weight.rank() == 4, "conv_transpose2d: given x ", x, " and weight ", weight,
@@ -60,6 +61,7 @@ STIPPLE_INLINE ConvDims conv_transpose2d_dims(const Shape& x, const Shape& weigh
           ", which leave no pixels");
   return d;
 }
+#endif
 
 template <Real T, Device D>
 Tensor<T, D> conv_transpose2d(const Tensor<T, D>& x, const Tensor<T, D>& weight, const ConvTranspose2dSpec& spec,
@@ -97,13 +99,13 @@ Tensor<accumulate_t<T>, D> conv_transpose2d_backward_weight(const Tensor<T, D>& 
   return dw;
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                         \
-  template Tensor<T, Cpu> conv_transpose2d<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,                     \
-                                                   const ConvTranspose2dSpec&, const Tensor<accumulate_t<T>, Cpu>&); \
-  template Tensor<T, Cpu> conv_transpose2d_backward_input<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,      \
-                                                                  const Shape&, const ConvTranspose2dSpec&);         \
-  template Tensor<accumulate_t<T>, Cpu> conv_transpose2d_backward_weight<T, Cpu>(                                    \
-      const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Shape&, const ConvTranspose2dSpec&);
+#define STIPPLE_INSTANCES(T, D)                                                                                       \
+  template Tensor<T, D> conv_transpose2d<T, D>(const Tensor<T, D>&, const Tensor<T, D>&, const ConvTranspose2dSpec&,  \
+                                               const Tensor<accumulate_t<T>, D>&);                                    \
+  template Tensor<T, D> conv_transpose2d_backward_input<T, D>(const Tensor<T, D>&, const Tensor<T, D>&, const Shape&, \
+                                                              const ConvTranspose2dSpec&);                            \
+  template Tensor<accumulate_t<T>, D> conv_transpose2d_backward_weight<T, D>(                                         \
+      const Tensor<T, D>&, const Tensor<T, D>&, const Shape&, const ConvTranspose2dSpec&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -35,7 +35,7 @@ Tensor<T, D> dropout(const Tensor<T, D>& x, double p, const DrawKey& key) {
   return y;
 }
 
-#define STIPPLE_INSTANCES(T) template Tensor<T, Cpu> dropout<T, Cpu>(const Tensor<T, Cpu>&, double, const DrawKey&);
+#define STIPPLE_INSTANCES(T, D) template Tensor<T, D> dropout<T, D>(const Tensor<T, D>&, double, const DrawKey&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

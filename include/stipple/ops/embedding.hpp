@@ -96,14 +96,14 @@ Tensor<T, D> one_hot(const Tensor<std::int32_t, D>& ids, Index classes, std::opt
   }
 }
 
-STIPPLE_INSTANTIATE(template void check_ids<Cpu>(const char*, const Tensor<std::int32_t, Cpu>&, Index,
-                                                 std::optional<std::int32_t>);)
+STIPPLE_INSTANTIATE(template void check_ids<STIPPLE_DEVICE>(const char*, const Tensor<std::int32_t, STIPPLE_DEVICE>&,
+                                                            Index, std::optional<std::int32_t>);)
 
-#define STIPPLE_INSTANCES(T)                                                                                 \
-  template Tensor<T, Cpu> embedding<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<std::int32_t, Cpu>&);        \
-  template Tensor<accumulate_t<T>, Cpu> embedding_backward<T, Cpu>(const Tensor<T, Cpu>&,                    \
-                                                                   const Tensor<std::int32_t, Cpu>&, Index); \
-  template Tensor<T, Cpu> one_hot<T, Cpu>(const Tensor<std::int32_t, Cpu>&, Index, std::optional<std::int32_t>);
+#define STIPPLE_INSTANCES(T, D)                                                                                     \
+  template Tensor<T, D> embedding<T, D>(const Tensor<T, D>&, const Tensor<std::int32_t, D>&);                       \
+  template Tensor<accumulate_t<T>, D> embedding_backward<T, D>(const Tensor<T, D>&, const Tensor<std::int32_t, D>&, \
+                                                               Index);                                              \
+  template Tensor<T, D> one_hot<T, D>(const Tensor<std::int32_t, D>&, Index, std::optional<std::int32_t>);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -105,13 +105,12 @@ GroupNormGradients<T, D> group_norm_backward(const Tensor<T, D>& dy, const Tenso
   return g;
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                         \
-  template GroupNormResult<T, Cpu> group_norm<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,    \
-                                                      const Tensor<accumulate_t<T>, Cpu>&, const GroupNormSpec&);    \
-  template GroupNormGradients<T, Cpu> group_norm_backward<T, Cpu>(                                                   \
-      const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,                             \
-      const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, \
-      const GroupNormSpec&);
+#define STIPPLE_INSTANCES(T, D)                                                                                       \
+  template GroupNormResult<T, D> group_norm<T, D>(const Tensor<T, D>&, const Tensor<accumulate_t<T>, D>&,             \
+                                                  const Tensor<accumulate_t<T>, D>&, const GroupNormSpec&);           \
+  template GroupNormGradients<T, D> group_norm_backward<T, D>(                                                        \
+      const Tensor<T, D>&, const Tensor<T, D>&, const Tensor<accumulate_t<T>, D>&, const Tensor<accumulate_t<T>, D>&, \
+      const Tensor<accumulate_t<T>, D>&, const Tensor<accumulate_t<T>, D>&, const GroupNormSpec&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -58,9 +58,9 @@ Shape layer_norm_rows(const char* name, const Tensor<T, D>& x, const Tensor<accu
   return rows;
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                      \
-  template Shape layer_norm_rows<T, Cpu>(const char*, const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, \
-                                         const Tensor<accumulate_t<T>, Cpu>&);
+#define STIPPLE_INSTANCES(T, D)                                                                             \
+  template Shape layer_norm_rows<T, D>(const char*, const Tensor<T, D>&, const Tensor<accumulate_t<T>, D>&, \
+                                       const Tensor<accumulate_t<T>, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
@@ -102,12 +102,12 @@ LayerNormGradients<T, D> layer_norm_backward(const Tensor<T, D>& dy, const Tenso
   return g;
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                      \
-  template LayerNormResult<T, Cpu> layer_norm<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, \
-                                                      const Tensor<accumulate_t<T>, Cpu>&, double);               \
-  template LayerNormGradients<T, Cpu> layer_norm_backward<T, Cpu>(                                                \
-      const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&,                          \
-      const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&, const Tensor<accumulate_t<T>, Cpu>&);
+#define STIPPLE_INSTANCES(T, D)                                                                                       \
+  template LayerNormResult<T, D> layer_norm<T, D>(const Tensor<T, D>&, const Tensor<accumulate_t<T>, D>&,             \
+                                                  const Tensor<accumulate_t<T>, D>&, double);                         \
+  template LayerNormGradients<T, D> layer_norm_backward<T, D>(                                                        \
+      const Tensor<T, D>&, const Tensor<T, D>&, const Tensor<accumulate_t<T>, D>&, const Tensor<accumulate_t<T>, D>&, \
+      const Tensor<accumulate_t<T>, D>&, const Tensor<accumulate_t<T>, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -79,10 +79,10 @@ Tensor<T, D> linear_attention_qkv_backward(const Tensor<T, D>& dy, const Tensor<
   return g;
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                  \
-  template LinearAttentionResult<T, Cpu> linear_attention_qkv<T, Cpu>(const Tensor<T, Cpu>&, Index, Index);   \
-  template Tensor<T, Cpu> linear_attention_qkv_backward<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, \
-                                                                const LinearAttentionResult<T, Cpu>&, Index, Index);
+#define STIPPLE_INSTANCES(T, D)                                                                       \
+  template LinearAttentionResult<T, D> linear_attention_qkv<T, D>(const Tensor<T, D>&, Index, Index); \
+  template Tensor<T, D> linear_attention_qkv_backward<T, D>(const Tensor<T, D>&, const Tensor<T, D>&, \
+                                                            const LinearAttentionResult<T, D>&, Index, Index);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

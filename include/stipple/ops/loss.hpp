@@ -184,28 +184,28 @@ Tensor<T, D> cross_entropy_backward(const Tensor<accumulate_t<T>, D>& dy, const 
   return dx;
 }
 
-#define STIPPLE_INSTANCES(T, U)                                                                                    \
-  template Tensor<accumulate_t<T>, Cpu> loss<T, U, Cpu>(const char*, const Tensor<T, Cpu>&, const Tensor<U, Cpu>&, \
-                                                        const LossSpec&);
+#define STIPPLE_INSTANCES(T, U, D)                                                                         \
+  template Tensor<accumulate_t<T>, D> loss<T, U, D>(const char*, const Tensor<T, D>&, const Tensor<U, D>&, \
+                                                    const LossSpec&);
 STIPPLE_FOR_EACH_PAIR(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
-#define STIPPLE_INSTANCES(O, T, U)                                                                                   \
-  template Tensor<O, Cpu> loss_backward<O, T, U, Cpu>(const char*, const Tensor<accumulate_t<T>, Cpu>&,              \
-                                                      const Tensor<T, Cpu>&, const Tensor<U, Cpu>&, const LossSpec&, \
-                                                      double);
-#define STIPPLE_OWN_GRADIENT(T, U) STIPPLE_INSTANCES(T, T, U)
+#define STIPPLE_INSTANCES(O, T, U, D)                                                                                  \
+  template Tensor<O, D> loss_backward<O, T, U, D>(const char*, const Tensor<accumulate_t<T>, D>&, const Tensor<T, D>&, \
+                                                  const Tensor<U, D>&, const LossSpec&, double);
+#define STIPPLE_OWN_GRADIENT(T, U, D) STIPPLE_INSTANCES(T, T, U, D)
 STIPPLE_FOR_EACH_PAIR(STIPPLE_OWN_GRADIENT)
-STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float, bf16, float) STIPPLE_INSTANCES(float, bf16, bf16))
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float, bf16, float, STIPPLE_DEVICE)
+                        STIPPLE_INSTANCES(float, bf16, bf16, STIPPLE_DEVICE))
 #undef STIPPLE_OWN_GRADIENT
 #undef STIPPLE_INSTANCES
 
-#define STIPPLE_INSTANCES(T)                                                                                   \
-  template CrossEntropy<T, Cpu> cross_entropy<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<std::int32_t, Cpu>&, \
-                                                      const CrossEntropySpec&);                                \
-  template Tensor<T, Cpu> cross_entropy_backward<T, Cpu>(                                                      \
-      const Tensor<accumulate_t<T>, Cpu>&, const Tensor<T, Cpu>&, const Tensor<std::int32_t, Cpu>&,            \
-      const Tensor<accumulate_t<T>, Cpu>&, const CrossEntropySpec&);
+#define STIPPLE_INSTANCES(T, D)                                                                              \
+  template CrossEntropy<T, D> cross_entropy<T, D>(const Tensor<T, D>&, const Tensor<std::int32_t, D>&,       \
+                                                  const CrossEntropySpec&);                                  \
+  template Tensor<T, D> cross_entropy_backward<T, D>(const Tensor<accumulate_t<T>, D>&, const Tensor<T, D>&, \
+                                                     const Tensor<std::int32_t, D>&,                         \
+                                                     const Tensor<accumulate_t<T>, D>&, const CrossEntropySpec&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -119,12 +119,12 @@ Tensor<accumulate_t<T>, D> linear_backward_weight(const Tensor<T, D>& dy, const 
   return dw;
 }
 
-#define STIPPLE_INSTANCES(T)                                                                           \
-  template Tensor<T, Cpu> matmul<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&, MatmulSpec);    \
-  template Tensor<T, Cpu> linear<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,                 \
-                                         const Tensor<accumulate_t<T>, Cpu>&, const Tensor<T, Cpu>&);  \
-  template Tensor<T, Cpu> linear_backward_input<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&); \
-  template Tensor<accumulate_t<T>, Cpu> linear_backward_weight<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&);
+#define STIPPLE_INSTANCES(T, D)                                                                                   \
+  template Tensor<T, D> matmul<T, D>(const Tensor<T, D>&, const Tensor<T, D>&, MatmulSpec);                       \
+  template Tensor<T, D> linear<T, D>(const Tensor<T, D>&, const Tensor<T, D>&, const Tensor<accumulate_t<T>, D>&, \
+                                     const Tensor<T, D>&);                                                        \
+  template Tensor<T, D> linear_backward_input<T, D>(const Tensor<T, D>&, const Tensor<T, D>&);                    \
+  template Tensor<accumulate_t<T>, D> linear_backward_weight<T, D>(const Tensor<T, D>&, const Tensor<T, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -48,7 +48,7 @@ Tensor<T, D> pad(const Tensor<T, D>& x, PadSpec spec, double value) {
   return y;
 }
 
-#define STIPPLE_INSTANCES(T) template Tensor<T, Cpu> pad<T, Cpu>(const Tensor<T, Cpu>&, PadSpec, double);
+#define STIPPLE_INSTANCES(T, D) template Tensor<T, D> pad<T, D>(const Tensor<T, D>&, PadSpec, double);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

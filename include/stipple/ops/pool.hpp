@@ -172,14 +172,14 @@ Tensor<T, D> global_avg_pool_backward(const Tensor<T, D>& dy, const Shape& x) {
   return dx;
 }
 
-#define STIPPLE_INSTANCES(T)                                                                        \
-  template Tensor<T, Cpu> avg_pool<T, Cpu>(const Tensor<T, Cpu>&, PoolSpec);                        \
-  template Tensor<T, Cpu> avg_pool_backward<T, Cpu>(const Tensor<T, Cpu>&, const Shape&, PoolSpec); \
-  template Tensor<T, Cpu> max_pool<T, Cpu>(const Tensor<T, Cpu>&, PoolSpec);                        \
-  template Tensor<T, Cpu> max_pool_backward<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&,   \
-                                                    const Tensor<T, Cpu>&, PoolSpec);               \
-  template Tensor<T, Cpu> global_avg_pool<T, Cpu>(const Tensor<T, Cpu>&);                           \
-  template Tensor<T, Cpu> global_avg_pool_backward<T, Cpu>(const Tensor<T, Cpu>&, const Shape&);
+#define STIPPLE_INSTANCES(T, D)                                                                                \
+  template Tensor<T, D> avg_pool<T, D>(const Tensor<T, D>&, PoolSpec);                                         \
+  template Tensor<T, D> avg_pool_backward<T, D>(const Tensor<T, D>&, const Shape&, PoolSpec);                  \
+  template Tensor<T, D> max_pool<T, D>(const Tensor<T, D>&, PoolSpec);                                         \
+  template Tensor<T, D> max_pool_backward<T, D>(const Tensor<T, D>&, const Tensor<T, D>&, const Tensor<T, D>&, \
+                                                PoolSpec);                                                     \
+  template Tensor<T, D> global_avg_pool<T, D>(const Tensor<T, D>&);                                            \
+  template Tensor<T, D> global_avg_pool_backward<T, D>(const Tensor<T, D>&, const Shape&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

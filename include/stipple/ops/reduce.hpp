@@ -83,11 +83,13 @@ Tensor<T, D> sum_backward(const Tensor<accumulate_t<T>, D>& dy, const Shape& x, 
   return dx;
 }
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE Index count_for_mean(const char* name, const Shape& x, Axes axes) {
   Index const n = detail::reduce_plan(name, x, axes).parts.middle;
   require(n >= 1, name, ": given axes without elements in shape ", x);
   return n;
 }
+#endif
 
 template <Real T, Device D>
 Tensor<accumulate_t<T>, D> mean(const Tensor<T, D>& x, Axes axes) {
@@ -109,11 +111,11 @@ T max(const Tensor<T, D>& x) {
   return max_all(x.data(), x.size());
 }
 
-#define STIPPLE_INSTANCES(T)                                                                                     \
-  template Tensor<accumulate_t<T>, Cpu> sum<T, Cpu>(const Tensor<T, Cpu>&, Axes);                                \
-  template Tensor<T, Cpu> sum_backward<T, Cpu>(const Tensor<accumulate_t<T>, Cpu>&, const Shape&, Axes, double); \
-  template Tensor<accumulate_t<T>, Cpu> mean<T, Cpu>(const Tensor<T, Cpu>&, Axes);                               \
-  template T max<T, Cpu>(const Tensor<T, Cpu>&);
+#define STIPPLE_INSTANCES(T, D)                                                                            \
+  template Tensor<accumulate_t<T>, D> sum<T, D>(const Tensor<T, D>&, Axes);                                \
+  template Tensor<T, D> sum_backward<T, D>(const Tensor<accumulate_t<T>, D>&, const Shape&, Axes, double); \
+  template Tensor<accumulate_t<T>, D> mean<T, D>(const Tensor<T, D>&, Axes);                               \
+  template T max<T, D>(const Tensor<T, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

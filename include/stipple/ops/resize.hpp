@@ -114,9 +114,9 @@ Tensor<T, D> resize_backward(const Tensor<T, D>& dy, Size2d size, ResizeSpec spe
   return dx;
 }
 
-#define STIPPLE_INSTANCES(T)                                                         \
-  template Tensor<T, Cpu> resize<T, Cpu>(const Tensor<T, Cpu>&, Size2d, ResizeSpec); \
-  template Tensor<T, Cpu> resize_backward<T, Cpu>(const Tensor<T, Cpu>&, Size2d, ResizeSpec);
+#define STIPPLE_INSTANCES(T, D)                                                \
+  template Tensor<T, D> resize<T, D>(const Tensor<T, D>&, Size2d, ResizeSpec); \
+  template Tensor<T, D> resize_backward<T, D>(const Tensor<T, D>&, Size2d, ResizeSpec);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

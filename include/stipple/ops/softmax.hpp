@@ -43,9 +43,9 @@ Tensor<T, D> softmax_backward(const Tensor<T, D>& dy, const Tensor<T, D>& y) {
   return dx;
 }
 
-#define STIPPLE_INSTANCES(T)                                      \
-  template Tensor<T, Cpu> softmax<T, Cpu>(const Tensor<T, Cpu>&); \
-  template Tensor<T, Cpu> softmax_backward<T, Cpu>(const Tensor<T, Cpu>&, const Tensor<T, Cpu>&);
+#define STIPPLE_INSTANCES(T, D)                             \
+  template Tensor<T, D> softmax<T, D>(const Tensor<T, D>&); \
+  template Tensor<T, D> softmax_backward<T, D>(const Tensor<T, D>&, const Tensor<T, D>&);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

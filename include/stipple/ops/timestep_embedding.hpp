@@ -49,8 +49,8 @@ Tensor<T, D> timestep_embedding(const Tensor<accumulate_t<T>, D>& t, Index dim, 
   return y;
 }
 
-#define STIPPLE_INSTANCES(T) \
-  template Tensor<T, Cpu> timestep_embedding<T, Cpu>(const Tensor<accumulate_t<T>, Cpu>&, Index, TimestepEmbeddingSpec);
+#define STIPPLE_INSTANCES(T, D) \
+  template Tensor<T, D> timestep_embedding<T, D>(const Tensor<accumulate_t<T>, D>&, Index, TimestepEmbeddingSpec);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -98,9 +98,9 @@ double AdamW::step(ModelState<T, D>& model, const StepOptions& options) const {
   return detail::adam_step(model, name, config, 0, config.weight_decay, options);
 }
 
-#define STIPPLE_INSTANCES(T)                                                 \
-  template double Adam::step(ModelState<T, Cpu>&, const StepOptions&) const; \
-  template double AdamW::step(ModelState<T, Cpu>&, const StepOptions&) const;
+#define STIPPLE_INSTANCES(T, D)                                            \
+  template double Adam::step(ModelState<T, D>&, const StepOptions&) const; \
+  template double AdamW::step(ModelState<T, D>&, const StepOptions&) const;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

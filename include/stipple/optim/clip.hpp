@@ -47,10 +47,12 @@ double gradient_norm(ModelState<T, D>& model) {
 
 namespace stipple::detail {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE double clip_factor(double norm, double max_norm) {
   require(max_norm > 0, "clip_grad_norm: given max_norm ", max_norm, ", wanted a positive number");
   return std::min(1.0, max_norm / (norm + 1e-6));
 }
+#endif
 
 }  // namespace stipple::detail
 
@@ -67,9 +69,9 @@ double clip_grad_norm(ModelState<T, D>& model, double max_norm) {
   return norm;
 }
 
-#define STIPPLE_INSTANCES(T)                                  \
-  template double gradient_norm<T, Cpu>(ModelState<T, Cpu>&); \
-  template double clip_grad_norm<T, Cpu>(ModelState<T, Cpu>&, double);
+#define STIPPLE_INSTANCES(T, D)                           \
+  template double gradient_norm<T, D>(ModelState<T, D>&); \
+  template double clip_grad_norm<T, D>(ModelState<T, D>&, double);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -52,7 +52,7 @@ double Sgd::step(ModelState<T, D>& model, const StepOptions& options) const {
                                 });
 }
 
-#define STIPPLE_INSTANCES(T) template double Sgd::step(ModelState<T, Cpu>&, const StepOptions&) const;
+#define STIPPLE_INSTANCES(T, D) template double Sgd::step(ModelState<T, D>&, const StepOptions&) const;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

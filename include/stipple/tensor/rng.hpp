@@ -44,7 +44,7 @@ STIPPLE_INLINE Index row_count(const Shape& shape);
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES(core)
+#if STIPPLE_DEFINES(core) && STIPPLE_DEFINES_FUNCTIONS
 
 namespace stipple {
 

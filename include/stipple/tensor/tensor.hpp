@@ -245,12 +245,12 @@ Tensor<T, To> to(const Tensor<T, From>& x) {
   }
 }
 
-#define STIPPLE_INSTANCES(T)     \
-  template class Tensor<T, Cpu>; \
-  template Tensor<T, Cpu> to<Cpu, T, Cpu>(const Tensor<T, Cpu>&);
-STIPPLE_INSTANTIATE(template class Storage<Cpu>;
-                    STIPPLE_INSTANCES(std::int32_t) STIPPLE_INSTANCES(std::int64_t) STIPPLE_INSTANCES(std::uint8_t))
-STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
+#define STIPPLE_INSTANCES(T)                \
+  template class Tensor<T, STIPPLE_DEVICE>; \
+  template Tensor<T, STIPPLE_DEVICE> to<STIPPLE_DEVICE, T, Cpu>(const Tensor<T, Cpu>&);
+STIPPLE_INSTANTIATE(template class Storage<STIPPLE_DEVICE>;
+                    STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(bf16) STIPPLE_INSTANCES(double)
+                        STIPPLE_INSTANCES(std::int32_t) STIPPLE_INSTANCES(std::int64_t) STIPPLE_INSTANCES(std::uint8_t))
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple

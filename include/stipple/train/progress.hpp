@@ -66,7 +66,7 @@ class Progress {
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(train)
+#if STIPPLE_DEFINES_IO(train) && STIPPLE_DEFINES_FUNCTIONS
 
 namespace stipple {
 

@@ -33,7 +33,7 @@ class StopSignals {
 
 }  // namespace stipple
 
-#if STIPPLE_DEFINES_IO(train)
+#if STIPPLE_DEFINES_IO(train) && STIPPLE_DEFINES_FUNCTIONS
 
 namespace stipple {
 

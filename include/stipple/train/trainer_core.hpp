@@ -332,12 +332,12 @@ Json TrainerCore<T, D>::configuration(std::int64_t step) const {
                        {"program", c.configuration}});
 }
 
-#define STIPPLE_INSTANCES(T) template class TrainerCore<T, Cpu>;
+#define STIPPLE_INSTANCES(T, D) template class TrainerCore<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
-STIPPLE_INSTANTIATE(template Json detail::optimizer_configuration(const Adam&);
-                    template Json detail::optimizer_configuration(const AdamW&);
-                    template Json detail::optimizer_configuration(const Sgd&);)
+STIPPLE_INSTANTIATE_CPU(template Json detail::optimizer_configuration(const Adam&);
+                        template Json detail::optimizer_configuration(const AdamW&);
+                        template Json detail::optimizer_configuration(const Sgd&);)
 
 }  // namespace stipple
 

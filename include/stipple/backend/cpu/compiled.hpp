@@ -5,7 +5,7 @@
 #include <stipple/core/compiled.hpp>
 
 #define STIPPLE_DEFINE_KERNELS STIPPLE_DEFINES(kernels)
-#if defined(STIPPLE_COMPILED) || defined(STIPPLE_COMPILED_KERNELS)
+#if defined(STIPPLE_COMPILED)
 #define STIPPLE_INSTANTIATE_KERNELS 1
 #else
 #define STIPPLE_INSTANTIATE_KERNELS 0

@@ -60,9 +60,11 @@ Tensor<S, D> sample_ddim(const F& f, const Tensor<S, D>& x_T, const Schedule& sc
 
 namespace stipple {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE double ddim_sigma(double eta, double abar, double abar_previous) {
   return eta * std::sqrt((1 - abar_previous) / (1 - abar)) * std::sqrt(1 - abar / abar_previous);
 }
+#endif
 
 }  // namespace stipple
 
@@ -113,10 +115,10 @@ Tensor<S, D> run_ddim(const DenoiserFunction<S, D>& eps, const Tensor<S, D>& x_T
   return x;
 }
 
-#define STIPPLE_INSTANCES(S)                                                                              \
-  template Tensor<S> run_ddim<S, Cpu>(const DenoiserFunction<S, Cpu>&, const Tensor<S>&, const Schedule&, \
-                                      const NoiseFunction<S, Cpu>&, const DdimOptions&);
-STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
+#define STIPPLE_INSTANCES(S, D)                                                                             \
+  template Tensor<S, D> run_ddim<S, D>(const DenoiserFunction<S, D>&, const Tensor<S, D>&, const Schedule&, \
+                                       const NoiseFunction<S, D>&, const DdimOptions&);
+STIPPLE_FOR_EACH_WIDE(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple::detail

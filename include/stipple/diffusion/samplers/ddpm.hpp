@@ -65,6 +65,7 @@ Tensor<S, D> sample_ddpm(const F& f, const Tensor<S, D>& x_T, const Schedule& sc
 
 namespace stipple::detail {
 
+#if STIPPLE_DEFINES_FUNCTIONS
 STIPPLE_INLINE StepWeights ddpm_weights(Prediction prediction, double abar, double abar_previous) {
   double const alpha = abar / abar_previous, beta = 1 - alpha;
   StepWeights w;
@@ -73,6 +74,7 @@ STIPPLE_INLINE StepWeights ddpm_weights(Prediction prediction, double abar, doub
   w.x = std::sqrt(alpha) * (1 - abar_previous) / (1 - abar);
   return w;
 }
+#endif
 
 // Splits (..., 2 C) into the prediction (..., C) and z scaled by the standard deviation that the other half sets.
 // On the host.
@@ -140,10 +142,10 @@ Tensor<S, D> run_ddpm(const DenoiserFunction<S, D>& eps, const Tensor<S, D>& x_T
   return x;
 }
 
-#define STIPPLE_INSTANCES(S)                                                                              \
-  template Tensor<S> run_ddpm<S, Cpu>(const DenoiserFunction<S, Cpu>&, const Tensor<S>&, const Schedule&, \
-                                      const NoiseFunction<S, Cpu>&, const DdpmSamplerOptions&);
-STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
+#define STIPPLE_INSTANCES(S, D)                                                                             \
+  template Tensor<S, D> run_ddpm<S, D>(const DenoiserFunction<S, D>&, const Tensor<S, D>&, const Schedule&, \
+                                       const NoiseFunction<S, D>&, const DdpmSamplerOptions&);
+STIPPLE_FOR_EACH_WIDE(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple::detail

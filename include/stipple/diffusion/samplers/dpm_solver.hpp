@@ -154,10 +154,10 @@ Tensor<S, D> run_dpm_solver(const DenoiserFunction<S, D>& denoise, const Tensor<
   return x;
 }
 
-#define STIPPLE_INSTANCES(S)                                                                                    \
-  template Tensor<S> run_dpm_solver<S, Cpu>(const DenoiserFunction<S, Cpu>&, const Tensor<S>&, const Schedule&, \
-                                            const DpmSolverOptions&);
-STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
+#define STIPPLE_INSTANCES(S, D)                                                                                   \
+  template Tensor<S, D> run_dpm_solver<S, D>(const DenoiserFunction<S, D>&, const Tensor<S, D>&, const Schedule&, \
+                                             const DpmSolverOptions&);
+STIPPLE_FOR_EACH_WIDE(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple::detail

@@ -222,10 +222,10 @@ bool report(const SamplerCallback& callback, std::size_t index, std::size_t step
                    to<Cpu>(ops::cast<float>(now.x0))});
 }
 
-#define STIPPLE_INSTANCES(S)                                                  \
-  template NoiseFunction<S, Cpu> noise_function<S, Cpu>(Rng&, std::uint64_t); \
-  template void threshold_rows<S, Cpu>(Tensor<S>&, double, double);
-STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(float) STIPPLE_INSTANCES(double))
+#define STIPPLE_INSTANCES(S, D)                                           \
+  template NoiseFunction<S, D> noise_function<S, D>(Rng&, std::uint64_t); \
+  template void threshold_rows<S, D>(Tensor<S, D>&, double, double);
+STIPPLE_FOR_EACH_WIDE(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple::detail
