@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# usage: resources.sh LIBRARY TABLE [FOLDER]
-# Reads the machine code of stipple::cuda with cuobjdump, from PATH or FOLDER: no kernel may use local memory, which is
+# usage: resources.sh LIBRARY TABLE [FOLDER...]
+# Reads the machine code of stipple::cuda with cuobjdump, from PATH or a FOLDER: no kernel may use local memory, which is
 # what spilled registers take, and those that take 16 bytes at a time must have the instructions for it. Writes a table
 # of all kernels to TABLE: registers, shared memory in bytes without what the launch names, and how many instructions
 # read and write 16 bytes of device memory.
 set -euo pipefail
 library=$1 table=$2
-[[ $# -lt 3 ]] || PATH=$PATH:$3
+for folder in "${@:3}"; do PATH=$PATH:$folder; done
 
 if [[ ! -f $library ]]; then
   echo "skipped: there is no $library; the target stipple_cuda builds it"
@@ -14,7 +14,7 @@ if [[ ! -f $library ]]; then
 fi
 for tool in cuobjdump nvdisasm; do
   if ! command -v $tool > /dev/null; then
-    echo "skipped: $tool was not found, wanted it in PATH; it comes with the CUDA toolkit"
+    echo "skipped: $tool was not found, wanted it in PATH; \`scripts/get-cuda tools\` fetches it"
     exit 77
   fi
 done

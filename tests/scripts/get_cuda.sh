@@ -32,13 +32,16 @@ case $3 in
     mkdir -p "$2"/nvidia/cudnn/{include,lib}
     touch "$2/nvidia/cudnn/include/cudnn.h" "$2/nvidia/cudnn/lib/libcudnn.so.9"
     ;;
+  nvidia-cuda-cuobjdump==*)
+    [[ $4 == nvidia-cuda-nvdisasm==* ]] && mkdir -p "$2/nvidia/cu13/bin" && touch "$2"/nvidia/cu13/bin/{cuobjdump,nvdisasm}
+    ;;
   cuda-toolkit*) mkdir -p "$2"/nvidia/cu13/{bin,lib} && touch "$2"/nvidia/cu13/{bin/nvcc,lib/libcublasLt.so.13} ;;
 esac
 PYTHON
 chmod +x "$scratch/bin/python3"
 export PATH=$scratch/bin:$PATH CALLS=$scratch/calls
 
-refuses 'given "nonsense", wanted toolkit, cudnn or frontend' nonsense
+refuses 'given "nonsense", wanted toolkit, cudnn, frontend or tools' nonsense
 refuses '--dir wants a folder' --dir
 NO_NETWORK=1 refuses 'pip could not fetch nvidia-cudnn-frontend' --dir "$scratch/none" frontend
 check 'nothing half-done is left' [ -z "$(ls -A "$scratch/none")" ]
@@ -48,8 +51,9 @@ check 'it succeeds' "$script" --dir "$dir"
 check 'the toolkit is in its place' [ -x "$dir/bin/nvcc" ]
 check 'cuDNN is in its place' [ -f "$dir/include/cudnn.h" ]
 check 'the headers are in their place' [ -f "$dir/include/cudnn_frontend.h" ]
+check 'the tools can be run' [ -x "$dir/bin/cuobjdump" -a -x "$dir/bin/nvdisasm" ]
 check 'libraries have names without a version' [ -e "$dir/lib/libcudnn.so" ]
 check 'lib64 is lib' [ -e "$dir/lib64/libcublasLt.so" ]
 check 'it says where' [ "$("$script" --dir "$dir")" = "$dir" ]
-check 'what is there is not fetched again' [ "$(wc -l <"$CALLS")" = 3 ]
+check 'what is there is not fetched again' [ "$(wc -l <"$CALLS")" = 4 ]
 exit $failed
