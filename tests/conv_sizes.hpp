@@ -90,13 +90,14 @@ inline const std::vector<Size> gradient_sizes{
 };
 
 // For minimal filtering: tiles of 7 and of 8, whole and cut, channels of whole vectors and not, images smaller than
-// what is read of them, more rows of tiles than are taken together.
+// what is read of them, more tiles than are taken together, by a result and by a weight gradient.
 inline const std::vector<Size> winograd_sizes{
     {{3, 7, 7, 32}, 32, 3, 3, 1, 1, 1, 1},   {{1, 28, 28, 24}, 40, 3, 3, 1, 1, 1, 1},
     {{2, 13, 17, 35}, 33, 3, 3, 1, 1, 1, 1}, {{1, 16, 16, 48}, 16, 3, 3, 1, 0, 1, 1},
     {{1, 5, 12, 40}, 70, 3, 3, 1, 2, 1, 1},  {{5, 8, 8, 65}, 17, 3, 3, 1, 1, 1, 1},
     {{1, 3, 30, 32}, 64, 3, 3, 1, 3, 1, 1},  {{3, 16, 8, 32}, 64, 3, 3, 1, 1, 1, 2},
     {{2, 40, 23, 16}, 24, 3, 3, 1, 1, 1, 1}, {{37, 7, 6, 24}, 31, 3, 3, 1, 1, 1, 1},
+    {{139, 7, 7, 24}, 24, 3, 3, 1, 1, 1, 1},
 };
 
 template <class T>

@@ -77,6 +77,9 @@ inline void winograd_product(Strided<float> a, const float* b, float* c, Index c
   V sum[Rows][Vectors];
   STIPPLE_UNROLL for (int i = 0; i < Rows; ++i) STIPPLE_UNROLL for (int j = 0; j < Vectors; ++j) sum[i][j] =
       into == Into::add ? load<V>(c + i * c_row + j * V::width) : all<V>(0);
+  if (into == Into::add)
+    STIPPLE_UNROLL for (int i = 0; i < Rows; ++i) STIPPLE_UNROLL for (int j = 0; j < Vectors; ++j)
+        __builtin_prefetch(c + (Rows + i) * c_row + j * V::width, 1, 3);
   for (Index k = 0; k < depth; ++k) {
     V right[Vectors];
     STIPPLE_UNROLL for (int j = 0; j < Vectors; ++j) {
