@@ -48,7 +48,12 @@ void check_size(const Size& s) {
 
 template <class T>
 void check_sizes(const std::vector<Size>& all) {
-  for (auto const& s : all) check_size<T>(s);
+  for (auto const& s : all) {
+#if defined(STIPPLE_CUDA_SIMULATION)
+    if (by_winograd<T>(s)) continue;  // the executor's convolutions are the CPU's, and these have bounds of their own
+#endif
+    check_size<T>(s);
+  }
 }
 
 /// y, and the gradients of x, weight, bias and addend, of a group norm, a convolution and what is added to it.
