@@ -11,8 +11,8 @@ using Names = std::vector<std::string>;
 void add_options(CLI::App& app, mnist_attention::Options& o) {
   app.add_flag("--conditional", o.conditional, "Tell the network the digit: the course's UNetConditional");
   app.add_option("--recipe", o.recipe,
-                 "course: constant learning rate; best: warm-up, cosine decay, and validation and samples from the "
-                 "average of the weights")
+                 "course: batches of 128, constant learning rate of 1e-3; best: batches of 32, warm-up to 2e-3, cosine "
+                 "decay, and validation and samples from the average of the weights")
       ->check(CLI::IsMember(Names{"course", "best"}))
       ->capture_default_str();
   add_training_options(app, o, "training images");
@@ -67,6 +67,8 @@ int main(int argc, char** argv) {
       "history_of_3.png and digits.png (a row for each digit). SIGINT and SIGTERM end the run with a checkpoint.");
   example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
+    if (options.best() && app.count("--batch") == 0) options.batch = 32;
+    if (options.best() && app.count("--learning-rate") == 0) options.learning_rate = 2e-3;
     return example::run_on_device(options, mnist_attention::run_fp32, mnist_attention::run_bf16,
                                   mnist_attention::run_cuda);
   });
