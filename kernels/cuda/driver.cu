@@ -100,6 +100,15 @@ void wait(StreamHandle stream, EventHandle event) {
   check(cudaStreamWaitEvent(stream_of(stream), event_of(event), 0), "wait for an event");
 }
 void synchronize_event(EventHandle event) { check(cudaEventSynchronize(event_of(event)), "wait for an event"); }
+bool has_passed(EventHandle event) {
+  cudaError_t const status = cudaEventQuery(event_of(event));
+  if (status == cudaErrorNotReady) {
+    (void)cudaGetLastError();
+    return false;
+  }
+  check(status, "look at an event");
+  return true;
+}
 
 void copy(const char* operation, void* to, const void* from, std::size_t bytes, StreamHandle stream) {
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(stream)), operation);
@@ -120,6 +129,9 @@ void* allocate_pinned(std::size_t bytes) {
 void deallocate_pinned(void* memory) noexcept { (void)cudaFreeHost(memory); }
 void copy_from_pinned(void* to, const void* from, std::size_t bytes, StreamHandle stream) {
   copy_from_host(to, from, bytes, stream);
+}
+void copy_to_pinned(void* to, const void* from, std::size_t bytes, StreamHandle stream) {
+  copy_to_host(to, from, bytes, stream);
 }
 
 // Relaxed: memory may be taken from the device in a recording, which is not part of it.

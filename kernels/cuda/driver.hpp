@@ -39,6 +39,8 @@ void destroy_event(EventHandle event) noexcept;
 void record(EventHandle event, StreamHandle stream);
 void wait(StreamHandle stream, EventHandle event);
 void synchronize_event(EventHandle event);
+/// False if `synchronize_event` would wait.
+bool has_passed(EventHandle event);
 
 // Copies in the order of a stream. Host memory may be changed when `copy_from_host` has returned; `copy_to_host` has
 // written it after the stream was synchronised.
@@ -51,6 +53,8 @@ void* allocate_pinned(std::size_t bytes);
 void deallocate_pinned(void* memory) noexcept;
 /// Copies from such memory, which may be changed when the stream has done it.
 void copy_from_pinned(void* to, const void* from, std::size_t bytes, StreamHandle stream);
+/// Copies to such memory, where the bytes are when the stream has done it.
+void copy_to_pinned(void* to, const void* from, std::size_t bytes, StreamHandle stream);
 
 /// What is put into the stream from now on is recorded instead of done, until one of the next two.
 void begin_recording(StreamHandle stream);

@@ -12,6 +12,11 @@ namespace stipple::cuda {
 /// Elements of the arenas that a thread does at a time: 16 bytes of the working copy.
 inline constexpr int arena_lanes = 8;
 
+// A NaN where the gradient is not finite: the update is left out then.
+__device__ __forceinline__ float gradient_scale_of(const OptimizerArrays<float>& a) {
+  return a.gradient_scale != nullptr ? static_cast<float>(*a.gradient_scale) : 1.0f;
+}
+
 // What both updates do behind their own formula. n is a multiple of `arena_lanes`.
 __device__ __forceinline__ void store_weights(const OptimizerArrays<float>& a, float average_rate, Index i, Index n,
                                               bool aligned, const float (&w)[arena_lanes]) {
@@ -28,6 +33,8 @@ __device__ __forceinline__ void store_weights(const OptimizerArrays<float>& a, f
 
 __global__ void __launch_bounds__(256)
     adam_kernel(AdamUpdate<float> u, OptimizerArrays<float> a, Index n, bool aligned) {
+  float const gradient_scale = gradient_scale_of(a);
+  if (gradient_scale != gradient_scale) return;
   for (Index i = first_element<arena_lanes>(); i < n; i += element_stride<arena_lanes>()) {
     float w[arena_lanes], g[arena_lanes], m[arena_lanes], v[arena_lanes], largest[arena_lanes];
     load_lanes(a.weights, i, n, aligned, w);
@@ -37,7 +44,7 @@ __global__ void __launch_bounds__(256)
     if (a.moments[2] != nullptr) load_lanes(a.moments[2], i, n, aligned, largest);
 #pragma unroll
     for (int k = 0; k < arena_lanes; ++k) {
-      g[k] = fmaf(w[k], u.l2, g[k] * u.gradient_scale);
+      g[k] = fmaf(w[k], u.l2, g[k] * gradient_scale);
       m[k] = fmaf(g[k] - m[k], u.rate1, m[k]);
       v[k] = fmaf(g[k] * g[k], u.rate2, v[k] * u.beta2);
       largest[k] = a.moments[2] != nullptr ? larger(v[k], largest[k]) : v[k];  // AMSGrad
@@ -51,6 +58,8 @@ __global__ void __launch_bounds__(256)
 }
 
 __global__ void __launch_bounds__(256) sgd_kernel(SgdUpdate<float> u, OptimizerArrays<float> a, Index n, bool aligned) {
+  float const gradient_scale = gradient_scale_of(a);
+  if (gradient_scale != gradient_scale) return;
   for (Index i = first_element<arena_lanes>(); i < n; i += element_stride<arena_lanes>()) {
     float w[arena_lanes], g[arena_lanes], m[arena_lanes] = {};
     load_lanes(a.weights, i, n, aligned, w);
@@ -58,7 +67,7 @@ __global__ void __launch_bounds__(256) sgd_kernel(SgdUpdate<float> u, OptimizerA
     if (a.moments[0] != nullptr) load_lanes(a.moments[0], i, n, aligned, m);
 #pragma unroll
     for (int k = 0; k < arena_lanes; ++k) {
-      g[k] = fmaf(w[k], u.l2, g[k] * u.gradient_scale);
+      g[k] = fmaf(w[k], u.l2, g[k] * gradient_scale);
       m[k] = fmaf(m[k], u.momentum, g[k]);  // without momentum g itself
       w[k] = fmaf(u.nesterov ? fmaf(m[k], u.momentum, g[k]) : m[k], -u.learning_rate, w[k]);
     }
@@ -84,13 +93,28 @@ __global__ void __launch_bounds__(256)
   if (threadIdx.x == 0) parts[blockIdx.x] = total;
 }
 
-// out[0] = the sum of the parts. One block.
-__global__ void __launch_bounds__(256) squares_total_kernel(const double* parts, Index n, double* out) {
-  STIPPLE_SHARED(double, scratch, 256 / warp_size);
+// The sum of the parts; thread 0 has it. One block.
+__device__ __forceinline__ double total_of(const double* parts, Index n, double* scratch) {
   double total = 0;
   for (Index i = threadIdx.x; i < n; i += 256) total += parts[i];
-  total = block_sum(total, scratch);
+  return block_sum(total, scratch);
+}
+
+// out[0] = the sum of the parts.
+__global__ void __launch_bounds__(256) squares_total_kernel(const double* parts, Index n, double* out) {
+  STIPPLE_SHARED(double, scratch, 256 / warp_size);
+  double const total = total_of(parts, n, scratch);
   if (threadIdx.x == 0) out[0] = total;
+}
+
+// out[0] = the root of the sum of the parts, out[1] = its clip_factor.
+__global__ void __launch_bounds__(256) clip_norm_kernel(const double* parts, Index n, double max_norm, double* out) {
+  STIPPLE_SHARED(double, scratch, 256 / warp_size);
+  double const norm = sqrt(total_of(parts, n, scratch));
+  if (threadIdx.x == 0) {
+    out[0] = norm;
+    out[1] = clip_factor(norm, max_norm);
+  }
 }
 
 }  // namespace stipple::cuda

@@ -1,66 +1,27 @@
 // Runs on the GPU: the trainer, checkpoints that change the device, recorded steps and samplers.
-#include <stipple/autograd/dropout.hpp>
-#include <stipple/data/dataset.hpp>
 #include <stipple/diffusion/ddpm_step.hpp>
 #include <stipple/diffusion/guidance.hpp>
 #include <stipple/diffusion/recorded_denoiser.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/io/weights.hpp>
-#include <stipple/models/time_linear_net.hpp>
 #include <stipple/ops/concat.hpp>
 #include <stipple/ops/embedding.hpp>
-#include <stipple/train/trainer.hpp>
 
-#include "scratch_folder.hpp"
+#include "points_run.hpp"
 #include "training.hpp"
 
 using namespace stipple;
 
 namespace {
 
-Ddpm tiny_ddpm() { return Ddpm(linear_schedule({.num_train_timesteps = 100})); }
-
-/// A network with dropout, so that a step draws random numbers on the device.
-template <Real T, Device D>
-struct DroppingNet {
-  TimeLinearNet<T, D> net;
-
-  explicit DroppingNet(Rng& rng) : net({2, 16, 2}, rng) {}
-  Var<T, D> operator()(const Var<T, D>& x, const Tensor<accumulate_t<T>, D>& t) const {
-    return dropout(net(x, t), 0.3);
-  }
-  static void each(auto& self, auto&& f) { f("", self.net); }
-};
-
-template <class T, class D>
-Model<DroppingNet<T, D>> tiny_model(std::uint64_t seed = 1) {
-  Rng rng(seed);
-  return Model<DroppingNet<T, D>>(DroppingNet<T, D>(rng));
-}
-
-PointDataset tiny_points() { return {random_tensor<float>({22, 2}, 8)}; }
-
-TrainerConfig tiny_config(const FilePath& out) {
-  TrainerConfig config;
-  config.batch = 8;  // the last batch of an epoch has 6
-  config.ema = 0.9;
-  config.out = out;
-  config.seed = 7;
-  config.max_norm = 1;
-  config.quiet = true;
-  return config;
-}
-
-constexpr AdamW tiny_optimizer{{.learning_rate = 1e-2}};
-
 /// Trains until `steps` steps are done, from the folder's checkpoint if there is one.
 template <class D>
 Tensor<float> train(const FilePath& out, std::int64_t steps) {
-  auto model = tiny_model<float, D>();
-  Trainer trainer(model, tiny_optimizer, tiny_config(out));
+  auto model = points_model<float, D>();
+  Trainer trainer(model, points_optimizer, points_config(out));
   if (std::filesystem::exists(trainer.checkpoint_path())) trainer.resume();
-  auto const ddpm = tiny_ddpm();
-  auto const result = trainer.fit_steps(tiny_points(), steps, [&](const PointBatch& batch, Rng& rng) {
+  auto const ddpm = points_ddpm();
+  auto const result = trainer.fit_steps(points_data(), steps, [&](const PointBatch& batch, Rng& rng) {
     return ddpm.loss(model, to<D>(batch.points), rng);
   });
   REQUIRE(result.step == steps);
@@ -78,6 +39,50 @@ TEST_CASE("A run on the GPU that was stopped and goes on ends with the same byte
           bytes_of(folder / "whole" / "checkpoint.safetensors"));
 }
 
+TEST_CASE("A run on the GPU logs every step, with the numbers that it has on the CPU", "[train]") {
+  ScratchFolder const folder;
+  (void)train<Cuda>(folder / "gpu", 7);
+  (void)train<Cpu>(folder / "cpu", 7);
+  auto const lines = [&](const FilePath& path) {
+    std::vector<Json> all;
+    std::string const text = bytes_of(path);
+    for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1)
+      all.push_back(parse_json(std::string_view(text).substr(begin, end - begin), "log"));
+    return all;
+  };
+  auto const gpu = lines(folder / "gpu" / "log.jsonl"), cpu = lines(folder / "cpu" / "log.jsonl");
+  REQUIRE(cpu.size() == 7);
+  REQUIRE(gpu.size() == 7);
+  for (std::size_t i = 0; i < 7; ++i) {
+    REQUIRE(gpu[i].size() == cpu[i].size());
+    for (auto const* const exact : {"step", "epoch", "learning_rate"}) REQUIRE(gpu[i].at(exact) == cpu[i].at(exact));
+    for (auto const* const close : {"loss", "gradient_norm", "epoch_loss"})
+      if (cpu[i].contains(close))
+        REQUIRE(gpu[i].at(close).get<double>() == Approx(cpu[i].at(close).get<double>()).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("A loss on the GPU that is not finite changes no weights", "[train]") {
+  for (bool const clips : {true, false}) {
+    ScratchFolder const folder;
+    auto model = points_model<float, Cuda>();
+    auto config = points_config(folder / "run");
+    if (!clips) config.max_norm = std::numeric_limits<double>::infinity();
+    Trainer trainer(model, points_optimizer, config);
+    Tensor<float> before;
+    auto const ddpm = points_ddpm();
+    auto const spoiled = [&](const PointBatch& batch, Rng& rng) {
+      auto points = batch.points.clone();
+      if (trainer.step() == 4) before = to<Cpu>(model.weights());
+      if (trainer.step() >= 4) points.fill(std::numeric_limits<float>::quiet_NaN());
+      return ddpm.loss(model, to<Cuda>(points), rng);
+    };
+    require_error([&] { trainer.fit_steps(points_data(), 9, spoiled); },
+                  "the loss of step 5 is not a number; all weights are finite: look at the data and the loss");
+    require_same(model.weights(), before);
+  }
+}
+
 TEST_CASE("A run goes on with the checkpoint of another device", "[train]") {
   ScratchFolder const folder;
   auto const whole = train<Cpu>(folder / "cpu", 8);
@@ -89,47 +94,47 @@ TEST_CASE("A run goes on with the checkpoint of another device", "[train]") {
 
 TEMPLATE_TEST_CASE("Checkpoints of the GPU and of the CPU are the same files", "[train]", float, bf16) {
   ScratchFolder const folder;
-  auto cpu = tiny_model<TestType, Cpu>();
+  auto cpu = points_model<TestType, Cpu>();
   cpu.track_ema({.decay = 0.5});
   for (int step = 0; step < 2; ++step) {
     Rng rng(static_cast<std::uint64_t>(step));
-    tiny_ddpm().loss(cpu, random_tensor<float>({4, 2}, 1), rng).backward();
-    tiny_optimizer.step(cpu);
+    points_ddpm().loss(cpu, random_tensor<float>({4, 2}, 1), rng).backward();
+    points_optimizer.step(cpu);
   }
   TrainingState state;
   state.step = 2;
   save_checkpoint(folder / "cpu", cpu, state);
-  auto gpu = tiny_model<TestType, Cuda>(2);
+  auto gpu = points_model<TestType, Cuda>(2);
   REQUIRE(load_checkpoint(folder / "cpu", gpu).step == 2);
   require_same(gpu.weights(), cpu.weights());
   require_same(std::as_const(gpu).ema_state().weights, std::as_const(cpu).ema_state().weights);
   if constexpr (std::is_same_v<TestType, bf16>) require_same(gpu.working_weights(), cpu.working_weights());
   save_checkpoint(folder / "gpu", gpu, state);
   REQUIRE(bytes_of(folder / "gpu") == bytes_of(folder / "cpu"));
-  auto again = tiny_model<TestType, Cpu>(3);
+  auto again = points_model<TestType, Cpu>(3);
   load_checkpoint(folder / "gpu", again);
   REQUIRE(max_abs_difference(again.weights(), cpu.weights()) == 0);
 
   save_weights(folder / "cpu_weights", cpu, WeightSet::ema);
   save_weights(folder / "gpu_weights", gpu, WeightSet::ema);
   REQUIRE(bytes_of(folder / "gpu_weights") == bytes_of(folder / "cpu_weights"));
-  auto other = tiny_model<TestType, Cuda>(4);
+  auto other = points_model<TestType, Cuda>(4);
   load_weights(folder / "cpu_weights", other);
   require_same(other.weights(), std::as_const(cpu).ema_state().weights);
 }
 
 TEST_CASE("Recorded steps on the GPU have the bits of steps that are not", "[train][graph]") {
   auto const run = [](bool records) {
-    auto model = tiny_model<float, Cuda>();
-    Trainer trainer(model, tiny_optimizer, tiny_config({}));
-    DdpmStep step(model, tiny_ddpm());
+    auto model = points_model<float, Cuda>();
+    Trainer trainer(model, points_optimizer, points_config({}));
+    DdpmStep step(model, points_ddpm());
     cuda::Upload upload;
-    auto const ddpm = tiny_ddpm();
+    auto const ddpm = points_ddpm();
     if (records)
-      trainer.fit_steps(tiny_points(), 9,
+      trainer.fit_steps(points_data(), 9,
                         [&](const PointBatch& batch, Rng& rng) { return step(upload(batch.points), rng); });
     else
-      trainer.fit_steps(tiny_points(), 9,
+      trainer.fit_steps(points_data(), 9,
                         [&](const PointBatch& batch, Rng& rng) { return ddpm.loss(model, upload(batch.points), rng); });
     REQUIRE(step.recorded() == records);
     REQUIRE(step.why_not().empty());
@@ -139,10 +144,10 @@ TEST_CASE("Recorded steps on the GPU have the bits of steps that are not", "[tra
 }
 
 TEST_CASE("DdpmStep: a step adds to gradients that are there", "[train][graph]") {
-  auto gpu = tiny_model<float, Cuda>();
-  auto cpu = tiny_model<float, Cpu>();
-  DdpmStep on_gpu(gpu, tiny_ddpm());
-  DdpmStep on_cpu(cpu, tiny_ddpm());
+  auto gpu = points_model<float, Cuda>();
+  auto cpu = points_model<float, Cpu>();
+  DdpmStep on_gpu(gpu, points_ddpm());
+  DdpmStep on_cpu(cpu, points_ddpm());
   Rng rng(3), same(3);
   for (int i = 0; i < 5; ++i) {
     auto const x = random_tensor<float>({4, 2}, static_cast<std::uint64_t>(i));

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <array>
+#include <limits>
 
 #include <stipple/core/device.hpp>
 #include <stipple/core/dtype.hpp>
+#include <stipple/core/host_device.hpp>
 
 namespace stipple {
 
@@ -13,6 +15,8 @@ template <class C, Device D = Cpu>
 struct OptimizerArrays {
   typename D::template pointer<C> weights = nullptr;
   typename D::template pointer<const C> gradients = nullptr;
+  /// What the gradients are multiplied with, or null. If it is a NaN, an update on a GPU leaves everything as it is.
+  typename D::template pointer<const double> gradient_scale = nullptr;
   std::array<typename D::template pointer<C>, 3> moments{};  ///< those that the update does not keep are null
   typename D::template pointer<C> average = nullptr;         ///< moving average of the weights, or null
   typename D::template pointer<bf16> working = nullptr;      ///< weights rounded to bf16, or null
@@ -23,7 +27,7 @@ struct OptimizerArrays {
 /// v in the root.
 template <class C>
 struct AdamUpdate {
-  C gradient_scale = 1, l2 = 0, keep = 1, rate1 = 0, beta2 = 0, rate2 = 0, root_scale = 1, epsilon = 0, step_size = 0;
+  C l2 = 0, keep = 1, rate1 = 0, beta2 = 0, rate2 = 0, root_scale = 1, epsilon = 0, step_size = 0;
   C average_rate = 0;  ///< average += average_rate (w - average)
 };
 
@@ -31,9 +35,17 @@ struct AdamUpdate {
 /// w - learning_rate (g + momentum m) with `nesterov`. Without moments: w - learning_rate g.
 template <class C>
 struct SgdUpdate {
-  C gradient_scale = 1, l2 = 0, momentum = 0, learning_rate = 0;
+  C l2 = 0, momentum = 0, learning_rate = 0;
   bool nesterov = false;
   C average_rate = 0;
 };
+
+/// What PyTorch's clip_grad_norm_ multiplies gradients of this norm with: 1 when it is within bounds. A NaN if the norm
+/// is not finite.
+STIPPLE_HOST_DEVICE inline double clip_factor(double norm, double max_norm) {
+  if (!(norm <= std::numeric_limits<double>::max())) return std::numeric_limits<double>::quiet_NaN();
+  double const factor = max_norm / (norm + 1e-6);
+  return factor < 1 ? factor : 1;
+}
 
 }  // namespace stipple

@@ -14,6 +14,8 @@ template <Real L, Device D>
 class ComputedLoss {
  public:
   explicit ComputedLoss(Tensor<L, D> value) : value_(std::move(value)) {}
+  const Tensor<L, D>& value() const { return value_; }
+  /// Waits for the device.
   L item() const { return value_.item(); }
   void backward() const {}
 
@@ -29,9 +31,9 @@ class ComputedLoss {
 ///     adam.step(net);
 ///
 /// On the CPU this is ddpm.loss and backward. On a GPU both are recorded and replayed as one graph (see RecordedCall).
-/// Noising, whose weights depend on t, and the optimiser, whose settings change from step to step and whose clipping
-/// waits for the norm, stay outside of it: a handful of operations. Needs a step that starts from zero gradients;
-/// another one is an ordinary one. The model must stay where it is.
+/// Noising, whose weights depend on t, and the optimiser, whose settings change from step to step, stay outside of it:
+/// a handful of operations. Needs a step that starts from zero gradients; another one is an ordinary one. The model
+/// must stay where it is.
 template <class Net, class... Conditions>
 class DdpmStep {
  public:

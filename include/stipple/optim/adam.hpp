@@ -33,9 +33,11 @@ struct Adam {
   AdamConfig config;
 
   /// Updates all weights from the gradients, clipped first if `max_norm` says so; moments and step count are kept in
-  /// the model. Returns the gradient's norm if there is a `max_norm`, else 0. Throws Error on settings out of range.
+  /// the model. Returns the gradient's norm if there is a `max_norm`, else 0. Throws Error on settings out of range,
+  /// and where there is a norm that is not finite. On a GPU nothing waits: that is found out by who reads the norm, and
+  /// the step has then left weights, moments and average as they were.
   template <Real T, Device D>
-  double step(ModelState<T, D>& model, const StepOptions& options = {}) const;
+  LateNumber step(ModelState<T, D>& model, const StepOptions& options = {}) const;
 };
 
 /// Adam with weight decay apart from the gradient.
@@ -45,7 +47,7 @@ struct AdamW {
 
   /// See Adam::step.
   template <Real T, Device D>
-  double step(ModelState<T, D>& model, const StepOptions& options = {}) const;
+  LateNumber step(ModelState<T, D>& model, const StepOptions& options = {}) const;
 };
 
 }  // namespace stipple
@@ -58,49 +60,48 @@ namespace detail {
 
 // `l2` is added to the gradient times the weight, `shrink` times the learning rate taken off the weight.
 template <Real T, Device D, class Config>
-double adam_step(ModelState<T, D>& model, const char* name, const Config& config, double l2, double shrink,
-                 const StepOptions& options) {
+LateNumber adam_step(ModelState<T, D>& model, const char* name, const Config& config, double l2, double shrink,
+                     const StepOptions& options) {
   check_setting(name, "learning_rate", config.learning_rate * options.learning_rate_factor);
   check_setting(name, "beta1", config.beta1, 1);
   check_setting(name, "beta2", config.beta2, 1);
   check_setting(name, "epsilon", config.epsilon);
   check_setting(name, "weight_decay", config.weight_decay);
-  return optimizer_step(model, config.amsgrad ? "adam_amsgrad" : "adam", config.amsgrad ? 3 : 2, options,
-                        [&]<class C>(const OptimizerArrays<C, D>& arrays, Index n, auto const& state,
-                                     double gradient_scale, double average_rate) {
-                          double const rate = config.learning_rate * options.learning_rate_factor;
-                          auto const t = static_cast<double>(state.steps);
-                          AdamUpdate<C> update;
-                          update.gradient_scale = static_cast<C>(gradient_scale);
-                          update.l2 = static_cast<C>(l2);
-                          update.keep = static_cast<C>(1 - rate * shrink);
-                          update.rate1 = static_cast<C>(1 - config.beta1);
-                          update.beta2 = static_cast<C>(config.beta2);
-                          update.rate2 = static_cast<C>(1 - config.beta2);
-                          update.root_scale = static_cast<C>(1 / std::sqrt(1 - std::pow(config.beta2, t)));
-                          update.epsilon = static_cast<C>(config.epsilon);
-                          update.step_size = static_cast<C>(rate / (1 - std::pow(config.beta1, t)));
-                          update.average_rate = static_cast<C>(average_rate);
-                          using cpu::adam_update;
-                          adam_update(update, arrays, n);
-                        });
+  return optimizer_step(
+      model, config.amsgrad ? "adam_amsgrad" : "adam", config.amsgrad ? 3 : 2, options,
+      [&]<class C>(const OptimizerArrays<C, D>& arrays, Index n, auto const& state, double average_rate) {
+        double const rate = config.learning_rate * options.learning_rate_factor;
+        auto const t = static_cast<double>(state.steps);
+        AdamUpdate<C> update;
+        update.l2 = static_cast<C>(l2);
+        update.keep = static_cast<C>(1 - rate * shrink);
+        update.rate1 = static_cast<C>(1 - config.beta1);
+        update.beta2 = static_cast<C>(config.beta2);
+        update.rate2 = static_cast<C>(1 - config.beta2);
+        update.root_scale = static_cast<C>(1 / std::sqrt(1 - std::pow(config.beta2, t)));
+        update.epsilon = static_cast<C>(config.epsilon);
+        update.step_size = static_cast<C>(rate / (1 - std::pow(config.beta1, t)));
+        update.average_rate = static_cast<C>(average_rate);
+        using cpu::adam_update;
+        adam_update(update, arrays, n);
+      });
 }
 
 }  // namespace detail
 
 template <Real T, Device D>
-double Adam::step(ModelState<T, D>& model, const StepOptions& options) const {
+LateNumber Adam::step(ModelState<T, D>& model, const StepOptions& options) const {
   return detail::adam_step(model, name, config, config.weight_decay, 0, options);
 }
 
 template <Real T, Device D>
-double AdamW::step(ModelState<T, D>& model, const StepOptions& options) const {
+LateNumber AdamW::step(ModelState<T, D>& model, const StepOptions& options) const {
   return detail::adam_step(model, name, config, 0, config.weight_decay, options);
 }
 
-#define STIPPLE_INSTANCES(T, D)                                            \
-  template double Adam::step(ModelState<T, D>&, const StepOptions&) const; \
-  template double AdamW::step(ModelState<T, D>&, const StepOptions&) const;
+#define STIPPLE_INSTANCES(T, D)                                                \
+  template LateNumber Adam::step(ModelState<T, D>&, const StepOptions&) const; \
+  template LateNumber AdamW::step(ModelState<T, D>&, const StepOptions&) const;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -8,17 +8,22 @@
 
 namespace stipple {
 
-/// Euclidean norm of all gradients together. Throws Error naming the first parameter whose gradient is not finite.
+/// Euclidean norm of all gradients together. Waits for the device. Throws Error naming the first parameter whose
+/// gradient is not finite.
 template <Real T, Device D>
 double gradient_norm(ModelState<T, D>& model);
 
 namespace detail {
-/// What PyTorch's clip_grad_norm_ multiplies with: 1 when the norm is within bounds.
-STIPPLE_INLINE double clip_factor(double norm, double max_norm);
+/// Throws Error unless `max_norm` is positive.
+STIPPLE_INLINE void check_max_norm(double max_norm);
+/// Throws Error naming the first parameter whose gradient is not finite if `norm`, that of all, is not.
+template <Real T, Device D>
+void require_finite_norm(ModelState<T, D>& model, double norm);
 }  // namespace detail
 
 /// Scales all gradients so that their common norm is at most `max_norm`, and returns the norm they had. An optimiser
-/// step with `max_norm` does the same without a pass of its own. Throws Error when a gradient is not finite.
+/// step with `max_norm` does the same without a pass of its own, and without waiting for the device, as this does.
+/// Throws Error when a gradient is not finite.
 template <Real T, Device D>
 double clip_grad_norm(ModelState<T, D>& model, double max_norm);
 
@@ -35,11 +40,7 @@ double gradient_norm(ModelState<T, D>& model) {
   auto const& gradients = model.gradients();
   using cpu::sum_of_squares;
   double const norm = std::sqrt(sum_of_squares(gradients.data(), gradients.size()));
-  if (!std::isfinite(norm)) {
-    auto const name = model.first_non_finite(gradients);
-    fail("gradient_norm: the gradient of ", name.empty() ? "the whole model" : "'" + name + "'",
-         " is not finite; lower the learning rate or look at the loss");
-  }
+  detail::require_finite_norm(model, norm);
   return norm;
 }
 
@@ -48,11 +49,18 @@ double gradient_norm(ModelState<T, D>& model) {
 namespace stipple::detail {
 
 #if STIPPLE_DEFINES_FUNCTIONS
-STIPPLE_INLINE double clip_factor(double norm, double max_norm) {
+STIPPLE_INLINE void check_max_norm(double max_norm) {
   require(max_norm > 0, "clip_grad_norm: given max_norm ", max_norm, ", wanted a positive number");
-  return std::min(1.0, max_norm / (norm + 1e-6));
 }
 #endif
+
+template <Real T, Device D>
+void require_finite_norm(ModelState<T, D>& model, double norm) {
+  if (std::isfinite(norm)) return;
+  auto const name = model.first_non_finite(model.gradients());
+  fail("gradient_norm: the gradient of ", name.empty() ? "the whole model" : "'" + name + "'",
+       " is not finite; lower the learning rate or look at the loss");
+}
 
 }  // namespace stipple::detail
 
@@ -61,17 +69,19 @@ namespace stipple {
 template <Real T, Device D>
 double clip_grad_norm(ModelState<T, D>& model, double max_norm) {
   using C = accumulate_t<T>;
+  detail::check_max_norm(max_norm);
   double const norm = gradient_norm(model);
-  double const factor = detail::clip_factor(norm, max_norm);
+  double const factor = clip_factor(norm, max_norm);
   auto& gradients = model.gradients();
   using cpu::scale_in_place;
   if (factor < 1) scale_in_place(gradients.data(), static_cast<C>(factor), gradients.size());
   return norm;
 }
 
-#define STIPPLE_INSTANCES(T, D)                           \
-  template double gradient_norm<T, D>(ModelState<T, D>&); \
-  template double clip_grad_norm<T, D>(ModelState<T, D>&, double);
+#define STIPPLE_INSTANCES(T, D)                                    \
+  template double gradient_norm<T, D>(ModelState<T, D>&);          \
+  template double clip_grad_norm<T, D>(ModelState<T, D>&, double); \
+  template void detail::require_finite_norm<T, D>(ModelState<T, D>&, double);
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

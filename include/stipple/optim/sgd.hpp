@@ -20,7 +20,7 @@ struct Sgd {
 
   /// See Adam::step.
   template <Real T, Device D>
-  double step(ModelState<T, D>& model, const StepOptions& options = {}) const;
+  LateNumber step(ModelState<T, D>& model, const StepOptions& options = {}) const;
 };
 
 }  // namespace stipple
@@ -30,29 +30,28 @@ struct Sgd {
 namespace stipple {
 
 template <Real T, Device D>
-double Sgd::step(ModelState<T, D>& model, const StepOptions& options) const {
+LateNumber Sgd::step(ModelState<T, D>& model, const StepOptions& options) const {
   double const rate = config.learning_rate * options.learning_rate_factor;
   detail::check_setting(name, "learning_rate", rate);
   detail::check_setting(name, "momentum", config.momentum);
   detail::check_setting(name, "weight_decay", config.weight_decay);
   require(!config.nesterov || config.momentum > 0, "sgd: given nesterov without momentum");
   bool const keeps = config.momentum > 0;
-  return detail::optimizer_step(model, keeps ? "sgd_momentum" : "sgd", keeps ? 1 : 0, options,
-                                [&]<class C>(const OptimizerArrays<C, D>& arrays, Index n, auto const&,
-                                             double gradient_scale, double average_rate) {
-                                  SgdUpdate<C> update;
-                                  update.gradient_scale = static_cast<C>(gradient_scale);
-                                  update.l2 = static_cast<C>(config.weight_decay);
-                                  update.momentum = static_cast<C>(config.momentum);
-                                  update.learning_rate = static_cast<C>(rate);
-                                  update.nesterov = config.nesterov;
-                                  update.average_rate = static_cast<C>(average_rate);
-                                  using cpu::sgd_update;
-                                  sgd_update(update, arrays, n);
-                                });
+  return detail::optimizer_step(
+      model, keeps ? "sgd_momentum" : "sgd", keeps ? 1 : 0, options,
+      [&]<class C>(const OptimizerArrays<C, D>& arrays, Index n, auto const&, double average_rate) {
+        SgdUpdate<C> update;
+        update.l2 = static_cast<C>(config.weight_decay);
+        update.momentum = static_cast<C>(config.momentum);
+        update.learning_rate = static_cast<C>(rate);
+        update.nesterov = config.nesterov;
+        update.average_rate = static_cast<C>(average_rate);
+        using cpu::sgd_update;
+        sgd_update(update, arrays, n);
+      });
 }
 
-#define STIPPLE_INSTANCES(T, D) template double Sgd::step(ModelState<T, D>&, const StepOptions&) const;
+#define STIPPLE_INSTANCES(T, D) template LateNumber Sgd::step(ModelState<T, D>&, const StepOptions&) const;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

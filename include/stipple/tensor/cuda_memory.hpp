@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 
 #include <stipple/core/device.hpp>
 
@@ -25,6 +26,9 @@ struct Memory<Cuda> {
   static void copy_from_host(void* to, const void* from, std::size_t bytes);
   /// Waits for the stream. Throws Error for what went wrong in it.
   static void copy_to_host(void* to, const void* from, std::size_t bytes);
+  /// The same for at most 8 bytes, without waiting: the result, called with their place on the host, waits for this
+  /// copy and not for what is put into the stream after it.
+  static std::function<void(void*)> copy_to_host_later(const void* from, std::size_t bytes);
   template <class T>
   static void fill(T* to, T value, std::size_t n) {
     fill_bytes(to, &value, sizeof(T), n);

@@ -20,6 +20,10 @@ namespace stipple {
 ///       adam.step(net);
 ///     }
 ///
+/// On a GPU the host does not wait for a step before it has put the next one into the stream: the numbers of a step are
+/// read then, or at once where something else follows it, such as a checkpoint. A loss or gradient that is not finite
+/// changes no weights, and is an Error when it is read.
+///
 /// A run that was stopped or killed and is resumed from its checkpoint ends with the same bytes as one that was not.
 /// For that its random numbers come from the Rng that the loss function is handed (or from `rng()`, or from one that
 /// `keep` was told of).

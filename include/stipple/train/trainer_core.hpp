@@ -14,56 +14,27 @@
 #include <stipple/io/json_log.hpp>
 #include <stipple/optim/adam.hpp>
 #include <stipple/optim/sgd.hpp>
+#include <stipple/train/progress.hpp>
+#include <stipple/train/trainer_config.hpp>
 
 namespace stipple {
 
-struct TrainerConfig {
-  Index batch = 128;
-  double ema = 0;  ///< decay of the moving average of the weights; 0: none is kept
-  bool ema_warmup = false;
-  FilePath out{};  ///< folder of log.jsonl and checkpoint.safetensors; empty: nothing is written
-  std::uint64_t seed = 0;
-  bool shuffle = true;
-  bool flip = false;
-  bool drop_last = false;
-  std::function<double(std::int64_t)> schedule{};             ///< factor of the learning rate at step 0, 1, ...
-  double max_norm = std::numeric_limits<double>::infinity();  ///< of the gradient
-  std::int64_t checkpoint_every = 0;                          ///< steps; 0: at the end alone. So are the next ones
-  std::int64_t keep_every = 0;  ///< writes checkpoint-<step>.safetensors, without the optimiser's moments, to stay
-  std::int64_t validate_every = 0;
-  std::int64_t sample_every = 0;
-  std::int64_t log_every = 1;
-  double max_seconds = 0;               ///< ends the run after the step that reaches it, with a checkpoint; 0: never
-  bool quiet = false;                   ///< shows no progress
-  bool catch_signals = true;            ///< SIGINT and SIGTERM end the run after the step, with a checkpoint
-  Json configuration = Json::object();  ///< what else makes this run what it is; a resume wants the same
-};
-
-/// How a run ended.
-struct TrainingResult {
-  std::int64_t step = 0;             ///< steps done in all
-  double loss = 0;                   ///< of the last step
-  std::vector<double> epoch_losses;  ///< mean loss of each epoch
-  double seconds = 0;                ///< of this call
-  int signal = 0;                    ///< that ended it, or 0
-};
-
 namespace detail {
 
-/// One number of which a training step takes the gradient. `value` waits for the device.
+/// One number of which a training step takes the gradient.
 struct LossValue {
-  std::function<double()> value;
+  std::function<LateNumber()> value;
   std::function<void()> backward;
 };
-/// Of a Var, or of anything else with `item` and `backward`.
+/// Of a Var, or of anything else with `value`, a tensor, and `backward`.
 template <class Loss>
 LossValue loss_value(const Loss& loss) {
-  return {[loss] { return static_cast<double>(loss.item()); }, [loss] { loss.backward(); }};
+  return {[loss] { return late_item(loss.value()); }, [loss] { loss.backward(); }};
 }
 
 /// An optimiser bound to its model.
 struct BoundOptimizer {
-  std::function<double(const StepOptions&)> step;
+  std::function<LateNumber(const StepOptions&)> step;
   double learning_rate = 0;
   Json configuration;
 };
@@ -125,13 +96,28 @@ class TrainerCore {
                      const std::function<detail::LossValue()>& next_loss);
 
  private:
+  // A step whose work is done on the CPU, and put into the stream on a GPU.
+  struct Step {
+    std::int64_t number = 0, epoch = 0;
+    double learning_rate = 0;
+    LateNumber loss, gradient_norm;
+    bool ends_epoch = false;
+    bool counted = false;
+  };
+
   void write_checkpoint(const FilePath& path, CheckpointContent content);
-  // Loss, gradients, update. Returns the entry for the log.
-  Json one_step(const std::function<detail::LossValue()>& next_loss);
-  [[noreturn]] void fail_at(double loss) const;
-  void count_epoch(Json& entry, double loss, Index steps_per_epoch);
+  // Loss, gradients, update.
+  Step begin_step(const std::function<detail::LossValue()>& next_loss);
+  // True if what follows the step wants its numbers, and does not leave them until the next one has begun.
+  bool is_followed(const Step& step) const;
+  // Reads the loss, checks it and adds it to the epoch's.
+  void count(Step& step);
+  // Counts the step, calls back and writes the log.
+  void end_step(Step step, Progress& progress, const std::function<double()>& seconds, TrainingResult& result);
+  void check_loss(double loss, std::int64_t step) const;
   void call_back(Json& entry);
-  bool is_due(std::int64_t every) const { return every > 0 && state_.step % every == 0; }
+  bool is_due(std::int64_t every) const { return is_due(every, state_.step); }
+  static bool is_due(std::int64_t every, std::int64_t step) { return every > 0 && step % every == 0; }
   double factor_at(std::int64_t step) const { return config_.schedule ? config_.schedule(step) : 1; }
   void open_folder();
   // Everything that the numbers of the run depend on from `step` on.
@@ -143,6 +129,8 @@ class TrainerCore {
   Rng rng_;
   std::vector<Rng*> kept_;
   TrainingState state_;
+  Index steps_per_epoch_ = 0;  // of this run; 0 without a data set
+  std::optional<Step> begun_;  // on a GPU, the step before the one that is being put into the stream
   std::int64_t saved_step_ = -1;
   std::optional<JsonLog> log_;
 };
@@ -151,10 +139,10 @@ class TrainerCore {
 
 #if STIPPLE_DEFINES_IO(train)
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
-#include <stipple/train/progress.hpp>
 #include <stipple/train/signals.hpp>
 
 namespace stipple {
@@ -182,6 +170,7 @@ FilePath TrainerCore<T, D>::checkpoint_path() const {
 
 template <Real T, Device D>
 void TrainerCore<T, D>::write_checkpoint(const FilePath& path, CheckpointContent content) {
+  if (begun_) count(*begun_);
   auto const broken = model_.first_non_finite(model_.weights());
   require(broken.empty(), "checkpoint: the weights of '", broken, "' are not finite after step ", state_.step);
   state_.rngs = {rng_};
@@ -236,16 +225,17 @@ TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_ep
   auto const start = std::chrono::steady_clock::now();
   auto const seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   TrainingResult result;
+  steps_per_epoch_ = steps_per_epoch;
+  begun_.reset();
+  auto const end_begun = [&] {
+    if (begun_) end_step(*std::exchange(begun_, {}), progress, seconds, result);
+  };
   bool in_time = true;
   while (state_.step < last_step && result.signal == 0 && in_time) {
-    Json entry = one_step(next_loss);
-    result.loss = entry.at("loss").get<double>();
-    count_epoch(entry, result.loss, steps_per_epoch);
-    progress.update(state_.step, result.loss);
-    call_back(entry);
-    entry["seconds"] = seconds();
-    if (log_ && (is_due(config_.log_every) || entry.contains("validation") || entry.contains("epoch_loss")))
-      log_->append(entry);
+    auto step = begin_step(next_loss);
+    end_begun();
+    begun_ = std::move(step);
+    if (is_followed(*begun_)) end_begun();
     if (is_due(config_.keep_every))  // before `save`: a run that is killed between the two writes it again
       write_checkpoint(config_.out / ("checkpoint-" + std::to_string(state_.step) + ".safetensors"),
                        CheckpointContent::no_moments);
@@ -253,6 +243,7 @@ TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_ep
     if (signals) result.signal = signals->received();
     in_time = config_.max_seconds <= 0 || seconds() < config_.max_seconds;
   }
+  end_begun();
   if (!config_.out.empty() && saved_step_ != state_.step) save();
   result.step = state_.step;
   result.epoch_losses = state_.epoch_losses;
@@ -261,41 +252,74 @@ TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_ep
 }
 
 template <Real T, Device D>
-Json TrainerCore<T, D>::one_step(const std::function<detail::LossValue()>& next_loss) {
+typename TrainerCore<T, D>::Step TrainerCore<T, D>::begin_step(const std::function<detail::LossValue()>& next_loss) {
   Training const training(rng_);
   model_.zero_grad();  // those of a step that failed
   auto const loss = next_loss();
-  loss.backward();  // before a GPU is waited for
-  double const value = loss.value();
-  if (!std::isfinite(value)) fail_at(value);
+  loss.backward();
+  Step step;
+  step.number = state_.step + 1;
+  step.epoch = state_.epoch;
+  step.loss = loss.value();
   double const factor = factor_at(state_.step);
-  double const norm = optimizer_.step({.learning_rate_factor = factor, .max_norm = config_.max_norm});
+  step.learning_rate = optimizer_.learning_rate * factor;
+  StepOptions options{.learning_rate_factor = factor, .max_norm = config_.max_norm};
+  if constexpr (std::same_as<D, Cpu>)
+    check_loss(step.loss, step.number);
+  else  // without a limit the norm is looked at all the same, so that weights survive a loss that is not finite
+    options.max_norm = std::min(options.max_norm, std::numeric_limits<double>::max());
+  step.gradient_norm = optimizer_.step(options);
   ++state_.step;
-  Json entry = Json::object({{"step", state_.step}, {"epoch", state_.epoch}, {"loss", value}});
-  entry["learning_rate"] = optimizer_.learning_rate * factor;
-  if (std::isfinite(config_.max_norm)) entry["gradient_norm"] = norm;
-  return entry;
+  if (steps_per_epoch_ > 0 && ++state_.position == steps_per_epoch_) {
+    step.ends_epoch = true;
+    ++state_.epoch;
+    state_.position = 0;
+  }
+  return step;
 }
 
 template <Real T, Device D>
-[[noreturn]] void TrainerCore<T, D>::fail_at(double loss) const {
+bool TrainerCore<T, D>::is_followed(const Step& step) const {
+  return std::same_as<D, Cpu> || step.ends_epoch || is_due(config_.validate_every) || is_due(config_.sample_every) ||
+         is_due(config_.keep_every) || is_due(config_.checkpoint_every);
+}
+
+template <Real T, Device D>
+void TrainerCore<T, D>::count(Step& step) {
+  if (std::exchange(step.counted, true)) return;
+  check_loss(step.loss, step.number);
+  (void)step.gradient_norm.value();  // which is checked by that
+  if (steps_per_epoch_ == 0) return;
+  state_.loss_sum += step.loss;
+  if (!step.ends_epoch) return;
+  state_.epoch_losses.push_back(state_.loss_sum / static_cast<double>(steps_per_epoch_));
+  state_.loss_sum = 0;
+}
+
+template <Real T, Device D>
+void TrainerCore<T, D>::end_step(Step step, Progress& progress, const std::function<double()>& seconds,
+                                 TrainingResult& result) {
+  count(step);
+  result.loss = step.loss;
+  Json entry = Json::object({{"step", step.number}, {"epoch", step.epoch}, {"loss", step.loss.value()}});
+  entry["learning_rate"] = step.learning_rate;
+  if (std::isfinite(config_.max_norm)) entry["gradient_norm"] = step.gradient_norm.value();
+  if (step.ends_epoch) entry["epoch_loss"] = state_.epoch_losses.back();
+  progress.update(step.number, result.loss);
+  if (step.number == state_.step) call_back(entry);
+  entry["seconds"] = seconds();
+  if (log_ && (is_due(config_.log_every, step.number) || entry.contains("validation") || step.ends_epoch))
+    log_->append(entry);
+}
+
+template <Real T, Device D>
+void TrainerCore<T, D>::check_loss(double loss, std::int64_t step) const {
+  if (std::isfinite(loss)) return;
   auto const broken = model_.first_non_finite(model_.weights());
-  fail("train: the loss of step ", state_.step + 1, " is ", std::isnan(loss) ? "not a number" : "infinite", "; ",
+  fail("train: the loss of step ", step, " is ", std::isnan(loss) ? "not a number" : "infinite", "; ",
        broken.empty() ? "all weights are finite: look at the data and the loss"
                       : "the first weights that are not finite are those of '" + broken +
                             "': lower the learning rate or set max_norm");
-}
-
-template <Real T, Device D>
-void TrainerCore<T, D>::count_epoch(Json& entry, double loss, Index steps_per_epoch) {
-  if (steps_per_epoch == 0) return;
-  state_.loss_sum += loss;
-  if (++state_.position < steps_per_epoch) return;
-  state_.epoch_losses.push_back(state_.loss_sum / static_cast<double>(steps_per_epoch));
-  entry["epoch_loss"] = state_.epoch_losses.back();
-  ++state_.epoch;
-  state_.position = 0;
-  state_.loss_sum = 0;
 }
 
 template <Real T, Device D>

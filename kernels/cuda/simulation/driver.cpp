@@ -43,6 +43,7 @@ void destroy_event(EventHandle event) noexcept { simulation::destroy_event(event
 void record(EventHandle event, StreamHandle stream) { simulation::record(event, stream); }
 void wait(StreamHandle stream, EventHandle event) { simulation::wait(stream, event); }
 void synchronize_event(EventHandle event) { simulation::drain_event(event); }
+bool has_passed(EventHandle event) { return simulation::has_passed(event); }
 
 void copy(const char* operation, void* to, const void* from, std::size_t bytes, StreamHandle stream) {
   simulation::enqueue(stream, [=] {
@@ -75,6 +76,10 @@ void copy_from_pinned(void* to, const void* from, std::size_t bytes, StreamHandl
     simulation::check_range("copy to the device", to, bytes);
     std::memcpy(to, from, bytes);
   });
+}
+
+void copy_to_pinned(void* to, const void* from, std::size_t bytes, StreamHandle stream) {
+  copy_to_host(to, from, bytes, stream);
 }
 
 void begin_recording(StreamHandle stream) { simulation::begin_recording(stream); }

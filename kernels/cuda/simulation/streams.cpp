@@ -49,6 +49,7 @@ struct Streams {
   std::recursive_mutex mutex;
   std::vector<std::shared_ptr<Queue>> queues{std::make_shared<Queue>()};  // the default stream first
   std::uint64_t random = 0;
+  Waits waits;
 };
 Streams& streams() {
   static auto* const one = new Streams;
@@ -87,9 +88,10 @@ bool advance_any() {
 }
 
 template <class Done>
-void drain_until(const Done& done) {
+void drain_until(std::int64_t& waits, const Done& done) {
   Lock const lock(streams().mutex);
   if (done()) return;
+  ++waits;
   OpenMemory const open;
   try {
     while (!done()) require(advance_any(), "streams: all wait for events that nothing records");
@@ -182,20 +184,31 @@ void destroy_recording(void* recording) {
 void drain(void* stream) {
   auto const queue = queue_of(stream);
   require(!queue->recording, "stream: the host waits for a stream that records");
-  drain_until([&] { return queue->items.empty(); });
+  drain_until(streams().waits.for_streams, [&] { return queue->items.empty(); });
 }
 
 void drain_event(void* event) {
   auto const moments = moments_of(event);
-  drain_until([&, moment = moments->recorded] { return moments->passed >= moment; });
+  drain_until(streams().waits.for_moments, [&, moment = moments->recorded] { return moments->passed >= moment; });
 }
 
 void drain_all() {
-  drain_until([] {
+  drain_until(streams().waits.for_streams, [] {
     for (auto const& queue : streams().queues)
       if (!queue->items.empty()) return false;
     return true;
   });
+}
+
+bool has_passed(void* event) {
+  Lock const lock(streams().mutex);
+  auto const& moments = *moments_of(event);
+  return moments.passed >= moments.recorded;
+}
+
+Waits waits() {
+  Lock const lock(streams().mutex);
+  return streams().waits;
 }
 
 }  // namespace stipple::cuda::simulation

@@ -2,6 +2,7 @@
 // an order that the seed of the executor's options chooses. Work that misses an event wait meets its data in any state.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 
 #include "executor.hpp"
@@ -37,5 +38,13 @@ void destroy_recording(void* recording);
 void drain(void* stream);
 void drain_event(void* event);
 void drain_all();
+/// True if the event was not recorded, or its last moment is behind the stream.
+bool has_passed(void* event);
+
+/// How often the host had to wait so far: until a stream, or all, were empty, and for moments in one.
+struct Waits {
+  std::int64_t for_streams = 0, for_moments = 0;
+};
+Waits waits();
 
 }  // namespace stipple::cuda::simulation

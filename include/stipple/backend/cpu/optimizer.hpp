@@ -1,6 +1,7 @@
 // CPU kernels of the optimisers: updates of a whole parameter arena in one pass, and the norm of a gradient.
 #pragma once
 
+#include <cmath>
 #include <vector>
 
 #include <stipple/backend/cpu/compiled.hpp>
@@ -16,6 +17,9 @@ void sgd_update(const SgdUpdate<C>& update, const OptimizerArrays<C>& arrays, In
 /// Infinite or NaN if an element is (or, for double, if a square overflows); never otherwise.
 template <class C>
 double sum_of_squares(const C* x, Index n);
+/// out[0] = the Euclidean norm of x, out[1] = its clip_factor.
+template <class C>
+void clip_norm(const C* x, Index n, double max_norm, double* out);
 template <class C>
 void scale_in_place(C* x, C factor, Index n);
 
@@ -62,6 +66,12 @@ double sum_of_squares(const C* x, Index n) {
 }
 
 template <class C>
+void clip_norm(const C* x, Index n, double max_norm, double* out) {
+  out[0] = std::sqrt(sum_of_squares(x, n));
+  out[1] = clip_factor(out[0], max_norm);
+}
+
+template <class C>
 void scale_in_place(C* x, C factor, Index n) {
   parallel_for(n, optimizer_grain, [=](Index begin, Index end) {
     STIPPLE_CPU_DISPATCH(C, scale_range<C>(x + begin, factor, end - begin));
@@ -79,6 +89,7 @@ void scale_in_place(C* x, C factor, Index n) {
   STIPPLE_EXTERN template void stipple::cpu::sgd_update<C>(const stipple::SgdUpdate<C>&,                         \
                                                            const stipple::OptimizerArrays<C>&, stipple::Index);  \
   STIPPLE_EXTERN template double stipple::cpu::sum_of_squares<C>(const C*, stipple::Index);                      \
+  STIPPLE_EXTERN template void stipple::cpu::clip_norm<C>(const C*, stipple::Index, double, double*);            \
   STIPPLE_EXTERN template void stipple::cpu::scale_in_place<C>(C*, C, stipple::Index);
 STIPPLE_INSTANCES(float)
 STIPPLE_INSTANCES(double)

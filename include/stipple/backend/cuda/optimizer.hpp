@@ -13,6 +13,8 @@ template <class C>
 void sgd_update(const SgdUpdate<C>& update, const OptimizerArrays<C, Cuda>& arrays, Index n);
 /// Infinite or NaN if an element is; never otherwise. Waits for the device.
 double sum_of_squares(Pointer<const float> x, Index n);
+/// out[0] = the Euclidean norm of x, out[1] = its clip_factor.
+void clip_norm(Pointer<const float> x, Index n, double max_norm, Pointer<double> out);
 void scale_in_place(Pointer<float> x, float factor, Index n);
 
 }  // namespace stipple::cuda

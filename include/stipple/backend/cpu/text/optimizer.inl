@@ -5,9 +5,14 @@
 // store.
 
 template <class C>
+C gradient_scale_of(const OptimizerArrays<C>& a) {
+  return a.gradient_scale != nullptr ? static_cast<C>(*a.gradient_scale) : C(1);
+}
+
+template <class C>
 void adam_range(AdamUpdate<C> u, OptimizerArrays<C> a, Index begin, Index end) {
   using V = vec_for<C>;
-  V const gradient_scale = all<V>(u.gradient_scale), l2 = all<V>(u.l2), keep = all<V>(u.keep);
+  V const gradient_scale = all<V>(gradient_scale_of(a)), l2 = all<V>(u.l2), keep = all<V>(u.keep);
   V const rate1 = all<V>(u.rate1), beta2 = all<V>(u.beta2), rate2 = all<V>(u.rate2);
   V const root_scale = all<V>(u.root_scale), epsilon = all<V>(u.epsilon), step_size = all<V>(u.step_size);
   V const average_rate = all<V>(u.average_rate), none = all<V>(0);
@@ -33,7 +38,7 @@ void adam_range(AdamUpdate<C> u, OptimizerArrays<C> a, Index begin, Index end) {
 template <class C>
 void sgd_range(SgdUpdate<C> u, OptimizerArrays<C> a, Index begin, Index end) {
   using V = vec_for<C>;
-  V const gradient_scale = all<V>(u.gradient_scale), l2 = all<V>(u.l2), momentum = all<V>(u.momentum);
+  V const gradient_scale = all<V>(gradient_scale_of(a)), l2 = all<V>(u.l2), momentum = all<V>(u.momentum);
   V const rate = all<V>(-u.learning_rate), average_rate = all<V>(u.average_rate), none = all<V>(0);
   for (Index i = begin; i < end; i += V::width) {
     V w = load<V>(a.weights + i);

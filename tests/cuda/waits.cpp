@@ -1,0 +1,54 @@
+// Steps for which the host does not wait, as the simulation counts.
+#include <stipple/optim/sgd.hpp>
+
+#include "points_run.hpp"
+#include "simulation/streams.hpp"
+
+using namespace stipple;
+
+TEST_CASE("No operation of a training step waits for the GPU", "[train][waits]") {
+  auto model = points_model<float, Cuda>();
+  model.track_ema({.decay = 0.9});
+  auto const ddpm = points_ddpm();
+  auto const x0 = to<Cuda>(random_tensor<float>({8, 2}, 1));
+  Rng rng(3);
+  LateNumber norm;
+  auto const steps = [&](auto const& optimizer) {
+    model.reset_optimizer();
+    auto const before = cuda::simulation::waits();
+    for (int step = 0; step < 4; ++step) {
+      Training const training(rng);
+      ddpm.loss(model, x0, rng).backward();
+      norm = optimizer.step(model, {.max_norm = 1});
+    }
+    auto const after = cuda::simulation::waits();
+    REQUIRE(after.for_streams == before.for_streams);
+    REQUIRE(after.for_moments == before.for_moments);
+    REQUIRE(norm > 0);
+    REQUIRE(cuda::simulation::waits().for_moments == before.for_moments + 1);
+  };
+  steps(points_optimizer);
+  steps(Sgd{{.learning_rate = 0.01, .momentum = 0.9}});
+}
+
+TEST_CASE("The trainer waits for the step before, never for all work", "[train][waits]") {
+  auto model = points_model<float, Cuda>();
+  ScratchFolder const folder;
+  auto config = points_config(folder / "run");
+  config.batch = 22;  // an epoch a step would be read at once
+  auto const ddpm = points_ddpm();
+  auto const x0 = to<Cuda>(random_tensor<float>({8, 2}, 1));
+  Trainer trainer(model, points_optimizer, config);
+  std::vector<cuda::simulation::Waits> waits;
+  trainer.train(6, [&](Rng& rng) {
+    waits.push_back(cuda::simulation::waits());
+    return ddpm.loss(model, x0, rng);
+  });
+  REQUIRE(waits.size() == 6);
+  for (std::size_t step = 1; step < 6; ++step) {
+    INFO("step " << step);
+    REQUIRE(waits[step].for_streams == waits[0].for_streams);
+    // The numbers of step n are read when step n + 1 has been put into the stream.
+    REQUIRE(waits[step].for_moments - waits[0].for_moments <= 2 * (static_cast<int>(step) - 1));
+  }
+}
