@@ -185,7 +185,7 @@ class Run {
     st::DdpmSamplerOptions sampler;
     sampler.variance = st::Variance::fixed_large;
     sampler.callback = [&](const st::SamplerStep& step) {
-      if (step.timestep % options_.history_interval() == 0) states.push_back(step.x);
+      if (static_cast<int>(step.timestep) % options_.history_interval() == 0) states.push_back(step.x);
       progress.update(step.index + 1, std::numeric_limits<double>::quiet_NaN());
       return true;
     };

@@ -137,7 +137,7 @@ class Run {
     std::vector<st::Tensor<std::uint8_t>> frames;
     st::DdpmSamplerOptions sampler;
     sampler.callback = [&](const st::SamplerStep& now) {
-      if (is_kept(now.timestep + 1)) frames.push_back(grid(now.x));
+      if (is_kept(static_cast<int>(now.timestep) + 1)) frames.push_back(grid(now.x));
       progress.update(now.index + 1, std::numeric_limits<double>::quiet_NaN());
       return true;
     };

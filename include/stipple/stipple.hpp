@@ -34,6 +34,8 @@
 #include <stipple/diffusion/samplers/ddim.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/diffusion/samplers/dpm_solver.hpp>
+#include <stipple/diffusion/samplers/euler.hpp>
+#include <stipple/diffusion/samplers/heun.hpp>
 #include <stipple/metrics/chamfer.hpp>
 #include <stipple/metrics/feature_network.hpp>
 #include <stipple/metrics/kid.hpp>

@@ -8,5 +8,7 @@
 #include <stipple/diffusion/samplers/ddim.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/diffusion/samplers/dpm_solver.hpp>
+#include <stipple/diffusion/samplers/levels.hpp>
+#include <stipple/diffusion/samplers/ode_steps.hpp>
 #include <stipple/diffusion/samplers/sampling.hpp>
 #include <stipple/diffusion/schedule.hpp>

@@ -4,6 +4,8 @@
 #include <stipple/diffusion/samplers/ddim.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/diffusion/samplers/dpm_solver.hpp>
+#include <stipple/diffusion/samplers/euler.hpp>
+#include <stipple/diffusion/samplers/heun.hpp>
 #include <stipple/models/time_linear_net.hpp>
 #include <stipple/ops/concat.hpp>
 #include <stipple/ops/embedding.hpp>
@@ -70,9 +72,24 @@ TEST_CASE("DDIM on the GPU is that of the CPU", "[samplers]") {
   });
 }
 
-TEST_CASE("DPM-Solver++ on the GPU is that of the CPU", "[samplers]") {
+TEST_CASE("DPM-Solver on the GPU is that of the CPU", "[samplers]") {
   require_same_samples([](auto, auto const& net, auto const& x_T, Rng&) {
     return sample_dpm_solver(net, x_T, schedule(), {.steps = 5, .order = 3});
+  });
+  for (auto const algorithm : {DpmAlgorithm::sde_dpm_solver_pp, DpmAlgorithm::sde_dpm_solver}) {
+    require_same_samples([=](auto, auto const& net, auto const& x_T, Rng& rng) {
+      return sample_dpm_solver(net, x_T, schedule(), rng,
+                               {.steps = 5, .algorithm = algorithm, .end_at_smallest = true});
+    });
+  }
+}
+
+TEST_CASE("Euler and Heun on the GPU are those of the CPU", "[samplers]") {
+  require_same_samples([](auto, auto const& net, auto const& x_T, Rng& rng) {
+    return sample_euler(net, x_T, schedule(), rng, {.steps = 5, .eta = 1, .clip_sample = true});
+  });
+  require_same_samples([](auto, auto const& net, auto const& x_T, Rng& rng) {
+    return sample_heun(net, x_T, schedule(), rng, {.steps = 5, .karras = true, .s_churn = 2});
   });
 }
 

@@ -3,6 +3,8 @@
 #include <stipple/diffusion/samplers/ddim.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/diffusion/samplers/dpm_solver.hpp>
+#include <stipple/diffusion/samplers/euler.hpp>
+#include <stipple/diffusion/samplers/heun.hpp>
 
 #include "check.hpp"
 #include "invariance.hpp"
@@ -73,6 +75,37 @@ std::vector<std::pair<std::string, Run>> all_runs() {
       {"dpm solver thresholded",
        [](auto const& x, auto) {
          return sample_dpm_solver(curved, x, schedule, {.steps = 20, .karras = true, .order = 3, .thresholding = true});
+       }},
+      {"dpm solver with noise",
+       [](auto const& x, auto first) {
+         Rng rng(5);
+         return sample_dpm_solver(
+             curved, x, schedule, rng,
+             {.steps = 9, .algorithm = DpmAlgorithm::sde_dpm_solver_pp, .clip_sample = true, .first_sample = first});
+       }},
+      {"dpm solver of the noise",
+       [](auto const& x, auto first) {
+         Rng rng(5);
+         return sample_dpm_solver(curved, x, schedule, rng,
+                                  {.steps = 9,
+                                   .algorithm = DpmAlgorithm::sde_dpm_solver,
+                                   .end_at_smallest = true,
+                                   .thresholding = true,
+                                   .first_sample = first});
+       }},
+      {"euler",
+       [](auto const& x, auto) { return sample_euler(curved, x, schedule, {.steps = 9, .exponential = true}); }},
+      {"euler ancestral",
+       [](auto const& x, auto first) {
+         Rng rng(5);
+         return sample_euler(curved, x, schedule, rng,
+                             {.steps = 9, .eta = 1, .clip_sample = true, .first_sample = first});
+       }},
+      {"heun with churn",
+       [](auto const& x, auto first) {
+         Rng rng(5);
+         return sample_heun(curved, x, schedule, rng,
+                            {.steps = 9, .karras = true, .s_churn = 3, .thresholding = true, .first_sample = first});
        }},
   };
 }
@@ -169,6 +202,12 @@ TEST_CASE("a callback sees every step, may keep what it sees, and may end the ru
     calls = 0;
     sample_dpm_solver(curved, x, schedule, {.callback = stop});
     CHECK(calls == last + 1);
+    calls = 0;
+    sample_euler(curved, x, schedule, {.callback = stop});
+    CHECK(calls == last + 1);
+    calls = 0;
+    sample_heun(curved, x, schedule, {.callback = stop});
+    CHECK(calls == last + 1);
   }
 }
 
@@ -222,6 +261,21 @@ TEST_CASE("bad input to samplers is refused") {
                 "returned shape (2, 3), wanted (2, 6)");
   require_error([&] { sample_dpm_solver(curved, x, schedule, {.order = 4}); }, "given order 4");
   require_error([&] { sample_dpm_solver(curved, x, schedule, {.timesteps = {3, 1}, .karras = true}); }, "both karras");
+  auto const solver = [&](DpmSolverOptions o) { return [&, o] { sample_dpm_solver(curved, x, schedule, rng, o); }; };
+  require_error(solver({.order = 3, .algorithm = DpmAlgorithm::sde_dpm_solver_pp}), "order 3 of a stochastic");
+  require_error(solver({.algorithm = DpmAlgorithm::dpm_solver}), "wanted end_at_smallest");
+  require_error([&] { sample_dpm_solver(curved, x, schedule, {.algorithm = DpmAlgorithm::sde_dpm_solver_pp}); },
+                "a stochastic algorithm without an Rng");
+  auto const euler = [&](EulerOptions o) { return [&, o] { sample_euler(curved, x, schedule, rng, o); }; };
+  require_error(euler({.steps = 1001}), "sample_euler: given 1001 steps, wanted 1 to 1000");
+  require_error(euler({.karras = true, .exponential = true}), "given both karras and exponential");
+  require_error(euler({.timesteps = {3, 1}, .exponential = true}), "given both exponential and timesteps");
+  require_error(euler({.eta = 2}), "given eta 2");
+  require_error(euler({.eta = 0.5, .s_churn = 1}), "given eta 0.5 and s_churn 1");
+  require_error(euler({.s_churn = -1}), "given s_churn -1");
+  require_error([&] { sample_euler(curved, x, schedule, {.eta = 1}); }, "eta 1 without an Rng");
+  require_error([&] { sample_heun(curved, x, schedule, {.s_churn = 1}); }, "sample_heun: given s_churn 1");
+  require_error([&] { sample_heun(curved, Tensor<float>(), schedule); }, "sample_heun: given x_T of shape ()");
   auto const wrong = [](const Tensor<float>& at, const Tensor<float>&) { return at.reshape({at.size()}); };
   require_error([&] { sample_ddim(wrong, x, schedule); }, "the denoiser returned shape (6), wanted (2, 3)");
   auto const noise = [](int, const Shape&) { return Tensor<float>({1}, 0.0f); };

@@ -2,6 +2,8 @@
 #include <stipple/diffusion/samplers/ddim.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/diffusion/samplers/dpm_solver.hpp>
+#include <stipple/diffusion/samplers/euler.hpp>
+#include <stipple/diffusion/samplers/heun.hpp>
 
 #include "formulas.hpp"
 #include "reference_ops.hpp"
@@ -20,7 +22,10 @@ struct Recorded {
 
   const Json& config(const char* key) const { return entry.at("full_config").at(key); }
   double number(const char* key) const { return config(key).get<double>(); }
+  bool flag(const char* key) const { return entry.at("full_config").value(key, false); }
+  bool is(const char* key, const char* wanted) const { return entry.at("full_config").value(key, "") == wanted; }
   int steps() const { return entry.at("num_inference_steps").get<int>(); }
+  int calls() const { return entry.at("calls_of_step").get<int>(); }
 
   Schedule schedule() const {
     BetaRange const range{.num_train_timesteps = static_cast<int>(number("num_train_timesteps")),
@@ -30,7 +35,7 @@ struct Recorded {
     auto const schedule = kind == "linear"          ? linear_schedule(range)
                           : kind == "scaled_linear" ? scaled_linear_schedule(range)
                                                     : cosine_schedule({.min_beta = 0, .max_beta = 0.999});
-    return config("rescale_betas_zero_snr").get<bool>() ? rescale_zero_terminal_snr(schedule) : schedule;
+    return flag("rescale_betas_zero_snr") ? rescale_zero_terminal_snr(schedule) : schedule;
   }
   Prediction prediction() const {
     auto const& kind = config("prediction_type");
@@ -40,6 +45,23 @@ struct Recorded {
     auto const& kind = config("timestep_spacing");
     return kind == "leading" ? Spacing::leading : kind == "trailing" ? Spacing::trailing : Spacing::linspace;
   }
+  /// What the recorded x of a level is a multiple of ours by: Euler's and Heun's schedulers keep x0 + sigma noise.
+  double scale(Index level) const {
+    if (entry.at("class") != "EulerDiscreteScheduler" && entry.at("class") != "HeunDiscreteScheduler") return 1;
+    return std::sqrt(1 + std::pow(static_cast<double>(file.read<float>("sigmas").data()[level]), 2));
+  }
+  /// What the network is told; whole numbers are stored as such.
+  std::vector<double> timesteps() const {
+    std::vector<double> list;
+    if (is_whole())
+      for (auto const t : file.read<std::int64_t>("timesteps").span()) list.push_back(static_cast<double>(t));
+    else
+      for (auto const t : file.read<float>("timesteps").span()) list.push_back(t);
+    return list;
+  }
+  bool is_whole() const { return entry.at("tensors").at("timesteps").at(1) == "torch.int64"; }
+  /// x before call i of the network, in our scale.
+  Tensor<float> x(Index i) const { return ops::affine(image("x", i), 1 / scale(i)); }
   /// Entry i of a stacked tensor, (N, C, H, W), as (N, H, W, C).
   Tensor<float> image(const std::string& key, Index i) const {
     auto const all = file.read<float>(key);
@@ -56,50 +78,71 @@ Options common_options(const Recorded& r) {
   o.spacing = r.spacing();
   o.steps_offset = r.entry.at("full_config").contains("steps_offset") ? static_cast<int>(r.number("steps_offset")) : 0;
   o.prediction = r.prediction();
-  o.thresholding = r.config("thresholding").get<bool>();
-  o.dynamic_thresholding_ratio = r.number("dynamic_thresholding_ratio");
-  o.sample_max_value = r.number("sample_max_value");
-  if (r.entry.at("full_config").contains("clip_sample")) {
-    o.clip_sample = r.config("clip_sample").get<bool>();
-    o.clip_range = r.number("clip_sample_range");
+  o.thresholding = r.flag("thresholding");
+  if (o.thresholding) {
+    o.dynamic_thresholding_ratio = r.number("dynamic_thresholding_ratio");
+    o.sample_max_value = r.number("sample_max_value");
   }
+  o.clip_sample = r.flag("clip_sample");
+  if (o.clip_sample) o.clip_range = r.number("clip_sample_range");
+  return o;
+}
+
+// The same with the fields that choose noise levels.
+template <class Options>
+Options level_options(const Recorded& r) {
+  auto o = common_options<Options>(r);
+  o.karras = r.flag("use_karras_sigmas");
+  o.exponential = r.flag("use_exponential_sigmas");
+  o.end_at_smallest = r.is("final_sigmas_type", "sigma_min");
+  return o;
+}
+
+// Adds the noise of Euler's schedulers before steps.
+template <class Options>
+Options with_churn(const Recorded& r, Options o) {
+  auto const& given = r.entry.at("step_kwargs");
+  o.s_churn = given.value("s_churn", o.s_churn);
+  o.s_tmin = given.value("s_tmin", o.s_tmin);
+  o.s_tmax = given.value("s_tmax", o.s_tmax);
+  o.s_noise = given.value("s_noise", o.s_noise);
   return o;
 }
 
 // How far x0 moves when x or the table moves by one unit: 1 / sqrt(abar) for a predicted noise; for Karras' levels,
-// which start from sigma at timestep 0, 1 / sqrt(1 - abar_0).
+// and for the noise that an x0 implies near it, which start from sigma at timestep 0, 1 / sqrt(1 - abar_0).
 double amplification(const Recorded& r, const Schedule& schedule) {
   double largest = 1;
-  auto const timesteps = r.file.read<std::int32_t>("timesteps");
   if (r.prediction() == Prediction::epsilon)
-    for (auto const t : timesteps.span()) largest = std::max(largest, 1 / std::sqrt(schedule.alpha_bar(t)));
-  bool const karras = r.entry.at("full_config").value("use_karras_sigmas", false);
-  if (karras) largest = std::max(largest, 1 / std::sqrt(1 - schedule.alpha_bar(0)));
+    for (double const t : r.timesteps())
+      largest = std::max(largest, 1 / std::sqrt(schedule.alpha_bar(static_cast<int>(t))));
+  if (r.flag("use_karras_sigmas") || r.is("final_sigmas_type", "sigma_min"))
+    largest = std::max(largest, 1 / std::sqrt(1 - schedule.alpha_bar(0)));
   return largest;
 }
 
 // The largest error of x over a run of `sample(denoiser, x_T, noise, schedule, options)` with the recorded outputs of
-// the network, relative to the largest x. Timesteps must be the recorded ones.
+// the network, relative to the largest x. Timesteps must be the recorded ones; fractions are of logarithms in float32.
 template <class Options, class Sample>
 double worst_error(const Recorded& r, const Schedule& schedule, Options options, const Sample& sample) {
-  auto const timesteps = r.file.read<std::int64_t>("timesteps");
+  auto const timesteps = r.timesteps();
   Index calls = 0;
-  auto const denoiser = [&](const Tensor<float>&, const Tensor<float>& t) {
-    CHECK(static_cast<std::int64_t>(t.data()[0]) == timesteps.data()[calls]);
+  double largest = 1, worst = 0;
+  auto const denoiser = [&](const Tensor<float>& x, const Tensor<float>& t) {
+    CHECK(std::abs(t.data()[0] - timesteps[static_cast<std::size_t>(calls)]) < 0.01);
+    worst = std::max(worst, max_abs_difference(x, r.image("scaled_input", calls)));
     return r.image("model_output", calls++);
   };
   auto const noise = [&](int step, const Shape&) { return r.image("noise", step); };
-  double largest = 1, worst = 0;
   options.callback = [&](const SamplerStep& step) {
-    auto const expected = r.image("x", step.index + 1);
+    auto const expected = r.x(calls);
     for (float const value : expected.span()) largest = std::max(largest, std::abs(static_cast<double>(value)));
     worst = std::max(worst, max_abs_difference(step.x, expected));
-    if (r.file.contains("pred_x0"))
-      worst = std::max(worst, max_abs_difference(step.x0, r.image("pred_x0", step.index)));
+    if (r.file.contains("pred_x0")) worst = std::max(worst, max_abs_difference(step.x0, r.image("pred_x0", calls - 1)));
     return true;
   };
-  sample(denoiser, r.image("x", 0), noise, schedule, options);
-  CHECK(calls == r.steps());
+  sample(denoiser, r.x(0), noise, schedule, options);
+  CHECK(calls == r.calls());
   return worst / largest;
 }
 
@@ -161,14 +204,38 @@ TEST_CASE("DDIM follows diffusers' DDIMScheduler") {
   });
 }
 
-TEST_CASE("DPM-Solver++ follows diffusers' DPMSolverMultistepScheduler") {
+TEST_CASE("DPM-Solver follows diffusers' DPMSolverMultistepScheduler") {
   for_each_scheduler("DPMSolverMultistepScheduler", [](const Recorded& r) {
-    auto options = common_options<DpmSolverOptions>(r);
+    auto options = level_options<DpmSolverOptions>(r);
+    auto const& algorithm = r.config("algorithm_type");
+    options.algorithm = algorithm == "dpmsolver++"       ? DpmAlgorithm::dpm_solver_pp
+                        : algorithm == "dpmsolver"       ? DpmAlgorithm::dpm_solver
+                        : algorithm == "sde-dpmsolver++" ? DpmAlgorithm::sde_dpm_solver_pp
+                                                         : DpmAlgorithm::sde_dpm_solver;
+    options.second_order = r.is("solver_type", "heun") ? DpmSecondOrder::heun : DpmSecondOrder::midpoint;
     options.order = static_cast<int>(r.number("solver_order"));
-    options.karras = r.config("use_karras_sigmas").get<bool>();
-    options.lower_order_final = r.config("lower_order_final").get<bool>();
+    options.lower_order_final = r.flag("lower_order_final");
+    options.euler_at_final = r.flag("euler_at_final");
+    check_trajectory(r, options, [&](auto const& f, auto const& x, auto const& noise, auto const& s, auto const& o) {
+      return sample_dpm_solver(f, x, s, noise, o);
+    });
+  });
+}
+
+TEST_CASE("Euler follows diffusers' EulerDiscreteScheduler") {
+  for_each_scheduler("EulerDiscreteScheduler", [](const Recorded& r) {
+    auto const options = with_churn(r, level_options<EulerOptions>(r));
+    check_trajectory(r, options, [&](auto const& f, auto const& x, auto const& noise, auto const& s, auto const& o) {
+      return sample_euler(f, x, s, noise, o);
+    });
+  });
+}
+
+TEST_CASE("Heun follows diffusers' HeunDiscreteScheduler") {
+  for_each_scheduler("HeunDiscreteScheduler", [](const Recorded& r) {
+    auto const options = level_options<HeunOptions>(r);
     check_trajectory(r, options, [&](auto const& f, auto const& x, auto const&, auto const& s, auto const& o) {
-      return sample_dpm_solver(f, x, s, o);
+      return sample_heun(f, x, s, o);
     });
   });
 }

@@ -7,6 +7,7 @@
 
 #include <stipple/core/compiled.hpp>
 #include <stipple/diffusion/denoiser.hpp>
+#include <stipple/diffusion/process.hpp>
 #include <stipple/tensor/rng.hpp>
 
 namespace stipple {
@@ -34,10 +35,6 @@ namespace detail {
 /// Two tensors of the same shape, one after the other along the first axis.
 template <Element T, Device D>
 Tensor<T, D> stacked(const Tensor<T, D>& a, const Tensor<T, D>& b);
-
-/// a x + b y, elementwise.
-template <Real S, Device D>
-Tensor<S, D> weighted_sum(double a, const Tensor<S, D>& x, double b, const Tensor<S, D>& y);
 
 // The standard deviation of n values, with n - 1 in the denominator.
 template <Real S>
@@ -105,8 +102,6 @@ STIPPLE_INLINE Tensor<std::int32_t> drop_labels(const Tensor<std::int32_t>& labe
 
 #if STIPPLE_DEFINES(diffusion)
 
-#include <stipple/backend/cpu/diffusion_update.hpp>
-
 namespace stipple::detail {
 
 template <Element T, Device D>
@@ -115,15 +110,6 @@ Tensor<T, D> stacked(const Tensor<T, D>& a, const Tensor<T, D>& b) {
   both.slice(0, a.dim(0)).copy_from(a);
   both.slice(a.dim(0), 2 * a.dim(0)).copy_from(b);
   return both;
-}
-
-template <Real S, Device D>
-Tensor<S, D> weighted_sum(double a, const Tensor<S, D>& x, double b, const Tensor<S, D>& y) {
-  Tensor<S, D> result(x.shape());
-  UpdateWeights<S> const weights{.x = static_cast<S>(a), .prediction = static_cast<S>(b), .extra = {}};
-  using cpu::diffusion_update;
-  diffusion_update<S>(weights, x.data(), y.data(), UpdateExtras<S, D>{}, result.data(), nullptr, x.size());
-  return result;
 }
 
 template <Real S>
@@ -161,9 +147,7 @@ STIPPLE_FOR_EACH_WIDE(STIPPLE_INSTANCES)
 STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(std::int32_t, STIPPLE_DEVICE))
 #undef STIPPLE_INSTANCES
 
-#define STIPPLE_INSTANCES(S, D)                                                                       \
-  template Tensor<S, D> weighted_sum<S, D>(double, const Tensor<S, D>&, double, const Tensor<S, D>&); \
-  template void rescale_rows<S, D>(Tensor<S, D>&, const Tensor<S, D>&, double);
+#define STIPPLE_INSTANCES(S, D) template void rescale_rows<S, D>(Tensor<S, D>&, const Tensor<S, D>&, double);
 STIPPLE_FOR_EACH_WIDE(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 STIPPLE_INSTANTIATE_CPU(template double standard_deviation<float>(const float*, Index);

@@ -61,6 +61,14 @@ template <Real S, Device D>
 Tensor<S, D> predicted_epsilon(const Schedule& schedule, Prediction kind, const Tensor<S, D>& x_t,
                                const Tensor<std::int32_t>& t, const Tensor<S, D>& prediction);
 
+namespace detail {
+
+/// a x + b y, elementwise.
+template <Real S, Device D>
+Tensor<S, D> weighted_sum(double a, const Tensor<S, D>& x, double b, const Tensor<S, D>& y);
+
+}  // namespace detail
+
 }  // namespace stipple
 
 #if STIPPLE_DEFINES(diffusion)
@@ -68,6 +76,15 @@ Tensor<S, D> predicted_epsilon(const Schedule& schedule, Prediction kind, const 
 #include <stipple/backend/cpu/diffusion_update.hpp>
 
 namespace stipple::detail {
+
+template <Real S, Device D>
+Tensor<S, D> weighted_sum(double a, const Tensor<S, D>& x, double b, const Tensor<S, D>& y) {
+  Tensor<S, D> result(x.shape());
+  UpdateWeights<S> const weights{.x = static_cast<S>(a), .prediction = static_cast<S>(b), .extra = {}};
+  using cpu::diffusion_update;
+  diffusion_update<S>(weights, x.data(), y.data(), UpdateExtras<S, D>{}, result.data(), nullptr, x.size());
+  return result;
+}
 
 // out[i] = a x[i] + b y[i], where `form(alpha, sigma)` gives a and b for the timestep of sample i.
 template <Real T, Real S, Device D, class Form>
@@ -178,5 +195,14 @@ STIPPLE_FOR_EACH_WIDE(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 
 }  // namespace stipple
+
+namespace stipple::detail {
+
+#define STIPPLE_INSTANCES(S, D) \
+  template Tensor<S, D> weighted_sum<S, D>(double, const Tensor<S, D>&, double, const Tensor<S, D>&);
+STIPPLE_FOR_EACH_WIDE(STIPPLE_INSTANCES)
+#undef STIPPLE_INSTANCES
+
+}  // namespace stipple::detail
 
 #endif

@@ -16,11 +16,11 @@ namespace stipple {
 
 /// State of a sampler after one step. The tensors of one that runs on a GPU are copies on the host.
 struct SamplerStep {
-  int index = 0;     ///< 0 for the first step
-  int steps = 0;     ///< how many there are
-  int timestep = 0;  ///< t of the prediction
-  Tensor<float> x;   ///< after the step; the sampler never writes to it again, so it may be kept
-  Tensor<float> x0;  ///< the data predicted in this step, after clipping
+  int index = 0;        ///< 0 for the first step
+  int steps = 0;        ///< how many there are
+  double timestep = 0;  ///< t of the prediction
+  Tensor<float> x;      ///< after the step; the sampler never writes to it again, so it may be kept
+  Tensor<float> x0;     ///< the data predicted in this step, after clipping
 };
 
 /// Called after each step. Returning false ends sampling: the sampler returns x as it is.
@@ -54,6 +54,27 @@ struct StepWeights {
   LinearForm x0_form;
   double x = 0, prediction = 0, x0 = 0;
   std::array<double, 3> extra{};
+};
+
+// How x0 is bounded before it is used; the options of every sampler have these fields.
+struct X0Bound {
+  double clip = std::numeric_limits<double>::infinity();
+  double threshold_ratio = 0, threshold_largest = 0;  // no thresholding when 0
+
+  template <class Options>
+  X0Bound(const char* name, const Options& o) {
+    require(!o.clip_sample || o.clip_range > 0, name, ": given clip_range ", o.clip_range, ", wanted more than 0");
+    require(!o.thresholding ||
+                (o.dynamic_thresholding_ratio > 0 && o.dynamic_thresholding_ratio <= 1 && o.sample_max_value >= 1),
+            name, ": given dynamic_thresholding_ratio ", o.dynamic_thresholding_ratio, " and sample_max_value ",
+            o.sample_max_value, ", wanted a ratio in (0, 1] and a value of at least 1");
+    if (o.thresholding) {
+      threshold_ratio = o.dynamic_thresholding_ratio;
+      threshold_largest = o.sample_max_value;
+    } else if (o.clip_sample) {
+      clip = o.clip_range;
+    }
+  }
 };
 
 // Clamps each sample to [-s, s] and divides by s, where s is the `ratio` quantile of its magnitudes, at least 1 and
@@ -116,27 +137,6 @@ void threshold_rows(Tensor<S, D>& x0, double ratio, double largest) {
 template <Real S, Device D>
 struct StepResult {
   Tensor<S, D> x, x0;
-};
-
-// How x0 is bounded before it is used; the options of every sampler have these fields.
-struct X0Bound {
-  double clip = std::numeric_limits<double>::infinity();
-  double threshold_ratio = 0, threshold_largest = 0;  // no thresholding when 0
-
-  template <class Options>
-  X0Bound(const char* name, const Options& o) {
-    require(!o.clip_sample || o.clip_range > 0, name, ": given clip_range ", o.clip_range, ", wanted more than 0");
-    require(!o.thresholding ||
-                (o.dynamic_thresholding_ratio > 0 && o.dynamic_thresholding_ratio <= 1 && o.sample_max_value >= 1),
-            name, ": given dynamic_thresholding_ratio ", o.dynamic_thresholding_ratio, " and sample_max_value ",
-            o.sample_max_value, ", wanted a ratio in (0, 1] and a value of at least 1");
-    if (o.thresholding) {
-      threshold_ratio = o.dynamic_thresholding_ratio;
-      threshold_largest = o.sample_max_value;
-    } else if (o.clip_sample) {
-      clip = o.clip_range;
-    }
-  }
 };
 
 // One pass over x, the prediction and the extras, unless x0 is thresholded, which takes it sample by sample.
@@ -216,7 +216,8 @@ Tensor<S, D> predict(const char* name, const DenoiserFunction<S, D>& f, const Te
 
 // Tells the callback; false when it wants to end.
 template <Real S, Device D>
-bool report(const SamplerCallback& callback, std::size_t index, std::size_t steps, int t, const StepResult<S, D>& now) {
+bool report(const SamplerCallback& callback, std::size_t index, std::size_t steps, double t,
+            const StepResult<S, D>& now) {
   if (!callback) return true;
   return callback({static_cast<int>(index), static_cast<int>(steps), t, to<Cpu>(ops::cast<float>(now.x)),
                    to<Cpu>(ops::cast<float>(now.x0))});
