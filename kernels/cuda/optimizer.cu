@@ -36,17 +36,17 @@ void add_squares(const char* name, Pointer<const float> x, Index n, const Finish
 }  // namespace
 
 template <class C>
-void adam_update(const AdamUpdate<C>& update, const OptimizerArrays<C, Cuda>& arrays, Index n) {
+void adam_update(Pointer<const AdamUpdate<C>> update, const OptimizerArrays<C, Cuda>& arrays, Index n) {
   if (n == 0) return;
   auto const a = addresses(arrays);
-  launch("adam", adam_kernel, strided_packs<arena_lanes>(n), update, a, n, whole(a));
+  launch("adam", adam_kernel, strided_packs<arena_lanes>(n), update.address(), a, n, whole(a));
 }
 
 template <class C>
-void sgd_update(const SgdUpdate<C>& update, const OptimizerArrays<C, Cuda>& arrays, Index n) {
+void sgd_update(Pointer<const SgdUpdate<C>> update, const OptimizerArrays<C, Cuda>& arrays, Index n) {
   if (n == 0) return;
   auto const a = addresses(arrays);
-  launch("sgd", sgd_kernel, strided_packs<arena_lanes>(n), update, a, n, whole(a));
+  launch("sgd", sgd_kernel, strided_packs<arena_lanes>(n), update.address(), a, n, whole(a));
 }
 
 double sum_of_squares(Pointer<const float> x, Index n) {
@@ -67,7 +67,7 @@ void clip_norm(Pointer<const float> x, Index n, double max_norm, Pointer<double>
 
 void scale_in_place(Pointer<float> x, float factor, Index n) { affine(Pointer<const float>(x), factor, 0.0f, x, n); }
 
-template void adam_update<float>(const AdamUpdate<float>&, const OptimizerArrays<float, Cuda>&, Index);
-template void sgd_update<float>(const SgdUpdate<float>&, const OptimizerArrays<float, Cuda>&, Index);
+template void adam_update<float>(Pointer<const AdamUpdate<float>>, const OptimizerArrays<float, Cuda>&, Index);
+template void sgd_update<float>(Pointer<const SgdUpdate<float>>, const OptimizerArrays<float, Cuda>&, Index);
 
 }  // namespace stipple::cuda

@@ -32,7 +32,8 @@ __device__ __forceinline__ void store_weights(const OptimizerArrays<float>& a, f
 }
 
 __global__ void __launch_bounds__(256)
-    adam_kernel(AdamUpdate<float> u, OptimizerArrays<float> a, Index n, bool aligned) {
+    adam_kernel(const AdamUpdate<float>* settings, OptimizerArrays<float> a, Index n, bool aligned) {
+  AdamUpdate<float> const u = *settings;
   float const gradient_scale = gradient_scale_of(a);
   if (gradient_scale != gradient_scale) return;
   for (Index i = first_element<arena_lanes>(); i < n; i += element_stride<arena_lanes>()) {
@@ -57,7 +58,9 @@ __global__ void __launch_bounds__(256)
   }
 }
 
-__global__ void __launch_bounds__(256) sgd_kernel(SgdUpdate<float> u, OptimizerArrays<float> a, Index n, bool aligned) {
+__global__ void __launch_bounds__(256)
+    sgd_kernel(const SgdUpdate<float>* settings, OptimizerArrays<float> a, Index n, bool aligned) {
+  SgdUpdate<float> const u = *settings;
   float const gradient_scale = gradient_scale_of(a);
   if (gradient_scale != gradient_scale) return;
   for (Index i = first_element<arena_lanes>(); i < n; i += element_stride<arena_lanes>()) {

@@ -1,6 +1,7 @@
 #include <stipple/backend/cuda/runtime.hpp>
 
 #include <cstdlib>
+#include <cstring>
 #include <deque>
 #include <mutex>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "fill.hpp"
 #include "graph.hpp"
 #include "memory_pool.hpp"
+#include "pinned_slots.hpp"
 
 namespace stipple::cuda {
 
@@ -160,7 +162,14 @@ void Memory<Cuda>::copy(void* to, const void* from, std::size_t bytes) {
 void Memory<Cuda>::copy_from_host(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
   cuda::refuse_to_record("a copy from the host reads memory that may be gone when it is replayed");
-  cuda::driver::copy_from_host(to, from, bytes, cuda::current_stream());
+  if (bytes <= cuda::settings_slot) {
+    auto const slot = cuda::take_pinned_slot(cuda::settings_slot);
+    std::memcpy(slot->memory, from, bytes);
+    cuda::driver::copy_from_pinned(to, slot->memory, bytes, cuda::current_stream());
+    cuda::driver::record(slot->copied.handle(), cuda::current_stream());
+  } else {
+    cuda::driver::copy_from_host(to, from, bytes, cuda::current_stream());
+  }
   cuda::after_launch("copy to the device");
 }
 
@@ -169,6 +178,20 @@ void Memory<Cuda>::copy_to_host(void* to, const void* from, std::size_t bytes) {
   cuda::refuse_to_record("a value that the host reads waits for the device");
   cuda::driver::copy_to_host(to, from, bytes, cuda::current_stream());
   cuda::driver::synchronize(cuda::current_stream());
+}
+
+std::function<void(void*)> Memory<Cuda>::copy_to_host_later(const void* from, std::size_t bytes) {
+  require(bytes <= cuda::number_slot, "copy_to_host_later: given ", bytes, " bytes, wanted at most ",
+          cuda::number_slot);
+  cuda::refuse_to_record("a value that the host reads is not part of it");
+  auto const slot = cuda::take_pinned_slot(cuda::number_slot);
+  cuda::driver::copy_to_pinned(slot->memory, from, bytes, cuda::current_stream());
+  cuda::driver::record(slot->copied.handle(), cuda::current_stream());
+  cuda::after_launch("copy to the host");
+  return [slot, bytes](void* to) {
+    slot->copied.synchronize();
+    std::memcpy(to, slot->memory, bytes);
+  };
 }
 
 void Memory<Cuda>::fill_bytes(void* to, const void* value, std::size_t value_bytes, std::size_t n) {

@@ -142,6 +142,23 @@ TEST_CASE("RecordedCall: what cannot be recorded is called as ever, and the reas
   REQUIRE(call.why_not().find("a value that the host reads waits for the device") != std::string::npos);
 }
 
+TEST_CASE("RecordedCall: draws of an Rng that is handed to it", "[graph]") {
+  RecordedCall<Floats, Floats> call;
+  Floats const x({3, 50}, 1.0f);
+  Rng rng(9, 5), same = rng;
+  auto const f = [&](const Floats& input) {
+    Floats noise(input.shape());
+    cuda::fill_normals(DrawKey(rng.seed(), Purpose::noise, rng.next_draw()), 0, noise.data(), 3, 50);
+    return ops::add(input, noise);
+  };
+  for (int i = 0; i < 5; ++i) {
+    require_same(call.drawing_from(&rng, f, x), ops::add(to<Cpu>(x), same.normal({3, 50}, Purpose::noise)));
+    REQUIRE(rng.draws() == same.draws());
+    if (i == 3) (void)rng.next_draw(), (void)same.next_draw();  // of something else
+  }
+  REQUIRE(call.recorded());
+}
+
 TEST_CASE("RecordedCall: dropout has the masks of calls that are not recorded", "[graph]") {
   RecordedCall<Floats, Floats> call;
   Floats const x({3, 50}, 1.0f);

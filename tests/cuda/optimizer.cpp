@@ -47,6 +47,19 @@ OptimizerArrays<float, D> arrays_of(Arenas<D>& a, int moments, bool kept) {
   return arrays;
 }
 
+/// The settings of an update where a kernel reads them.
+class DeviceSettings {
+ public:
+  template <class Update>
+  cuda::Pointer<const Update> operator()(const Update& update) {
+    Memory<Cuda>::copy_from_host(room_.data().address(), &update, sizeof update);
+    return cuda::Pointer<const Update>(reinterpret_cast<const Update*>(room_.data().address()));
+  }
+
+ private:
+  Tensor<std::uint8_t, Cuda> room_{Shape{64}};
+};
+
 void require_close_arenas(const Arenas<Cuda>& given, const Arenas<Cpu>& wanted) {
   require_close(given.weights, wanted.weights);
   require_close(given.first, wanted.first);
@@ -65,8 +78,9 @@ TEST_CASE("Adam on the GPU is that of the CPU", "[optimizer]") {
       for (bool kept : {false, true}) {
         auto arenas = random_arenas(n);
         auto device = on_device(arenas);
-        cpu::adam_update(update, arrays_of(arenas, moments, kept), n);
-        cuda::adam_update(update, arrays_of(device, moments, kept), n);
+        DeviceSettings settings;
+        cpu::adam_update(&update, arrays_of(arenas, moments, kept), n);
+        cuda::adam_update(settings(update), arrays_of(device, moments, kept), n);
         require_close_arenas(device, arenas);
       }
     }
@@ -79,8 +93,9 @@ TEST_CASE("SGD on the GPU is that of the CPU", "[optimizer]") {
       SgdUpdate<float> const update{0.01f, moments > 0 ? 0.9f : 0.0f, 0.05f, nesterov, 0.05f};
       auto arenas = random_arenas(992);
       auto device = on_device(arenas);
-      cpu::sgd_update(update, arrays_of(arenas, moments, true), 992);
-      cuda::sgd_update(update, arrays_of(device, moments, true), 992);
+      DeviceSettings settings;
+      cpu::sgd_update(&update, arrays_of(arenas, moments, true), 992);
+      cuda::sgd_update(settings(update), arrays_of(device, moments, true), 992);
       require_close_arenas(device, arenas);
     }
   }
@@ -90,8 +105,9 @@ TEST_CASE("A gradient that is not finite changes nothing on the GPU", "[optimize
   auto arenas = random_arenas(992);
   arenas.scale.fill(std::numeric_limits<double>::quiet_NaN());
   auto device = on_device(arenas);
-  cuda::adam_update(AdamUpdate<float>{.keep = 0.5f, .step_size = 1}, arrays_of(device, 3, true), 992);
-  cuda::sgd_update(SgdUpdate<float>{.momentum = 0.5f, .learning_rate = 1}, arrays_of(device, 1, true), 992);
+  DeviceSettings settings;
+  cuda::adam_update(settings(AdamUpdate<float>{.keep = 0.5f, .step_size = 1}), arrays_of(device, 3, true), 992);
+  cuda::sgd_update(settings(SgdUpdate<float>{.momentum = 0.5f, .learning_rate = 1}), arrays_of(device, 1, true), 992);
   require_same(device.weights, arenas.weights);
   require_same(device.first, arenas.first);
   require_same(device.second, arenas.second);

@@ -1,5 +1,4 @@
 // Runs on the GPU: the trainer, checkpoints that change the device, recorded steps and samplers.
-#include <stipple/diffusion/ddpm_step.hpp>
 #include <stipple/diffusion/guidance.hpp>
 #include <stipple/diffusion/recorded_denoiser.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
@@ -121,45 +120,6 @@ TEMPLATE_TEST_CASE("Checkpoints of the GPU and of the CPU are the same files", "
   auto other = points_model<TestType, Cuda>(4);
   load_weights(folder / "cpu_weights", other);
   require_same(other.weights(), std::as_const(cpu).ema_state().weights);
-}
-
-TEST_CASE("Recorded steps on the GPU have the bits of steps that are not", "[train][graph]") {
-  auto const run = [](bool records) {
-    auto model = points_model<float, Cuda>();
-    Trainer trainer(model, points_optimizer, points_config({}));
-    DdpmStep step(model, points_ddpm());
-    cuda::Upload upload;
-    auto const ddpm = points_ddpm();
-    if (records)
-      trainer.fit_steps(points_data(), 9,
-                        [&](const PointBatch& batch, Rng& rng) { return step(upload(batch.points), rng); });
-    else
-      trainer.fit_steps(points_data(), 9,
-                        [&](const PointBatch& batch, Rng& rng) { return ddpm.loss(model, upload(batch.points), rng); });
-    REQUIRE(step.recorded() == records);
-    REQUIRE(step.why_not().empty());
-    return to<Cpu>(model.weights());
-  };
-  REQUIRE(max_abs_difference(run(true), run(false)) == 0);
-}
-
-TEST_CASE("DdpmStep: a step adds to gradients that are there", "[train][graph]") {
-  auto gpu = points_model<float, Cuda>();
-  auto cpu = points_model<float, Cpu>();
-  DdpmStep on_gpu(gpu, points_ddpm());
-  DdpmStep on_cpu(cpu, points_ddpm());
-  Rng rng(3), same(3);
-  for (int i = 0; i < 5; ++i) {
-    auto const x = random_tensor<float>({4, 2}, static_cast<std::uint64_t>(i));
-    auto const a = on_gpu(to<Cuda>(x), rng);
-    auto const b = on_cpu(x, same);
-    REQUIRE(a.item() == Approx(b.item()).epsilon(1e-4));
-    if (i == 2) continue;  // step 3 adds to the gradients of step 2
-    REQUIRE(relative_difference(to<Cpu>(gpu.gradients()), cpu.gradients()) <= 1e-4);
-    gpu.zero_grad();
-    cpu.zero_grad();
-  }
-  REQUIRE(on_gpu.recorded());
 }
 
 TEST_CASE("Recorded samplers have the bits of samplers that are not", "[samplers][graph]") {

@@ -1,4 +1,5 @@
 // Steps for which the host does not wait, as the simulation counts.
+#include <stipple/diffusion/ddpm_step.hpp>
 #include <stipple/optim/sgd.hpp>
 
 #include "points_run.hpp"
@@ -34,21 +35,21 @@ TEST_CASE("No operation of a training step waits for the GPU", "[train][waits]")
 TEST_CASE("The trainer waits for the step before, never for all work", "[train][waits]") {
   auto model = points_model<float, Cuda>();
   ScratchFolder const folder;
-  auto config = points_config(folder / "run");
-  config.batch = 22;  // an epoch a step would be read at once
-  auto const ddpm = points_ddpm();
+  auto const config = points_config(folder / "run");
   auto const x0 = to<Cuda>(random_tensor<float>({8, 2}, 1));
   Trainer trainer(model, points_optimizer, config);
+  DdpmStep step(model, points_ddpm());
   std::vector<cuda::simulation::Waits> waits;
   trainer.train(6, [&](Rng& rng) {
     waits.push_back(cuda::simulation::waits());
-    return ddpm.loss(model, x0, rng);
+    return step(x0, rng);
   });
+  REQUIRE(step.recorded());
   REQUIRE(waits.size() == 6);
-  for (std::size_t step = 1; step < 6; ++step) {
-    INFO("step " << step);
-    REQUIRE(waits[step].for_streams == waits[0].for_streams);
+  for (std::size_t i = 1; i < 6; ++i) {
+    INFO("step " << i);
+    REQUIRE(waits[i].for_streams == waits[0].for_streams);
     // The numbers of step n are read when step n + 1 has been put into the stream.
-    REQUIRE(waits[step].for_moments - waits[0].for_moments <= 2 * (static_cast<int>(step) - 1));
+    REQUIRE(waits[i].for_moments - waits[0].for_moments <= 2 * (static_cast<int>(i) - 1));
   }
 }

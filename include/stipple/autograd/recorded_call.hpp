@@ -19,28 +19,31 @@ namespace stipple {
 /// calls where f cannot be recorded, are ordinary ones. Both give the same bits.
 ///
 /// f has to do the same in every call. What it reads besides its inputs (weights) has to stay where it is, and may
-/// change there. Dropout takes its masks from the Rng of the Training that lives: a replay gets the draws that the call
-/// would, and leaves the Rng as the call would.
+/// change there. A replay gets the draws that the call would take from its Rng, and leaves the Rng as the call would.
 template <class Output, class... Inputs>
 class RecordedCall {
  public:
-  /// The result of a replay is overwritten by the next one.
+  /// The result of a replay is overwritten by the next one. f draws from the Rng of the Training that lives, if there
+  /// is one, as dropout does.
   Output operator()(const std::function<Output(const Inputs&...)>& f, const Inputs&... inputs) {
+    return drawing_from(autograd::training_rng(), f, inputs...);
+  }
+  /// The same for f that draws from `rng` alone, or from nothing if that is null.
+  Output drawing_from(Rng* rng, const std::function<Output(const Inputs&...)>& f, const Inputs&... inputs) {
     std::array<Shape, sizeof...(Inputs)> const shapes{inputs.shape()...};
     if (!why_not_.empty() || (graph_ && shapes != shapes_)) return f(inputs...);
     if (!graph_ && (!shapes_ || *shapes_ != shapes)) {
       shapes_ = shapes;
       return f(inputs...);
     }
-    const Rng* const rng = autograd::training_rng();
     if (graph_ && !draws_.fits(rng)) graph_.reset();
     if (!graph_) {
-      record(f, inputs...);
+      record(rng, f, inputs...);
       if (!graph_) return f(inputs...);
     } else {
       std::apply([&](Inputs&... kept) { (kept.copy_from(inputs), ...); }, *inputs_);
     }
-    graph_->replay(draws_.take(autograd::training_rng()));
+    graph_->replay(draws_.take(rng));
     return output_;
   }
 
@@ -50,14 +53,14 @@ class RecordedCall {
   const std::string& why_not() const { return why_not_; }
 
  private:
-  // The draws that a recording took from the Rng of its Training, if there was one.
+  // The draws that a recording took from its Rng, if there was one.
   struct Draws {
-    bool trains = false;
+    bool has_rng = false;
     std::uint64_t seed = 0, first = 0, count = 0;
 
     // True if a replay can have the Rng's next draws: keys hold the upper half of a draw's number.
     bool fits(const Rng* rng) const {
-      if (!trains || rng == nullptr) return !trains && rng == nullptr;
+      if (!has_rng || rng == nullptr) return !has_rng && rng == nullptr;
       return rng->seed() == seed && rng->draws() >> 32 == first >> 32 && (rng->draws() + count) >> 32 == first >> 32;
     }
     // What replays add to the recorded numbers; moves the Rng on.
@@ -69,8 +72,7 @@ class RecordedCall {
     }
   };
 
-  void record(const std::function<Output(const Inputs&...)>& f, const Inputs&... inputs) {
-    Rng* const rng = autograd::training_rng();
+  void record(Rng* rng, const std::function<Output(const Inputs&...)>& f, const Inputs&... inputs) {
     draws_ = rng == nullptr ? Draws{} : Draws{true, rng->seed(), rng->draws(), 0};
     try {
       inputs_.emplace(inputs.clone()...);

@@ -20,6 +20,8 @@ struct OptimizerArrays {
   std::array<typename D::template pointer<C>, 3> moments{};  ///< those that the update does not keep are null
   typename D::template pointer<C> average = nullptr;         ///< moving average of the weights, or null
   typename D::template pointer<bf16> working = nullptr;      ///< weights rounded to bf16, or null
+
+  bool operator==(const OptimizerArrays&) const = default;
 };
 
 /// With g = gradient_scale * gradient + l2 w, m <- m + rate1 (g - m) and v <- beta2 v + rate2 g^2:

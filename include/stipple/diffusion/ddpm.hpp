@@ -49,7 +49,17 @@ struct Ddpm {
   /// Draws one t uniform in [0, T) and one noise a sample of `x0` (N, ...), keyed by first_sample + i, and noises the
   /// data for a network of element type T. On a GPU nothing waits, and the random numbers are the same.
   template <Real T, Device D>
-  NoisedBatch<T, D> noised(const Tensor<float, D>& x0, Rng& rng, std::uint64_t first_sample = 0) const;
+  NoisedBatch<T, D> noised(const Tensor<float, D>& x0, Rng& rng, std::uint64_t first_sample = 0) const {
+    return noised<T>(x0, to<D>(draw_timesteps(samples_of(x0.shape()), rng, first_sample)), rng, first_sample);
+  }
+  /// The two halves of this: one t for each of n samples, drawn on the host, as rows of a (5, n) tensor with t and the
+  /// weights that noising takes from it; and the noising, with the next draw for the noise.
+  Tensor<float> draw_timesteps(Index n, Rng& rng, std::uint64_t first_sample = 0) const;
+  template <Real T, Device D>
+  NoisedBatch<T, D> noised(const Tensor<float, D>& x0, const Tensor<float, D>& timesteps, Rng& rng,
+                           std::uint64_t first_sample = 0) const;
+  /// Throws Error for data without samples along the first axis.
+  static Index samples_of(const Shape& data);
 
   /// The loss of `net` on a batch. `conditions`, such as class labels (N), are passed to it after x_t and t.
   template <Real T, Device D, class Net, class... Conditions>
@@ -97,27 +107,49 @@ Var<accumulate_t<T>, D> prediction_loss(Loss kind, const Var<T, D>& prediction,
   return smooth_l1_loss(prediction, target);
 }
 
-template <Real T, Device D>
-NoisedBatch<T, D> Ddpm::noised(const Tensor<float, D>& x0, Rng& rng, std::uint64_t first_sample) const {
-  require(x0.defined() && x0.rank() >= 1 && x0.size() > 0, "Ddpm: given data of shape ", x0.shape(),
+#if STIPPLE_DEFINES_FUNCTIONS
+STIPPLE_INLINE Index Ddpm::samples_of(const Shape& data) {
+  require(data.rank() >= 1 && data.size() > 0, "Ddpm: given data of shape ", data,
           ", wanted samples along the first axis");
-  auto const t = rng.integers({x0.dim(0)}, 0, schedule.num_train_timesteps(), Purpose::timestep, first_sample);
+  return data[0];
+}
+
+STIPPLE_INLINE Tensor<float> Ddpm::draw_timesteps(Index n, Rng& rng, std::uint64_t first_sample) const {
+  auto const t = rng.integers({n}, 0, schedule.num_train_timesteps(), Purpose::timestep, first_sample);
+  Tensor<float> rows({5, n});  // t, weights of x_t, weights of the target
+  for (Index i = 0; i < n; ++i) rows.data()[i] = static_cast<float>(t.data()[i]);
+  detail::weigh_samples("Ddpm", schedule, t, detail::noising_form, rows.data() + n);
+  auto const target = [this](double alpha, double sigma) { return target_form(options.prediction, alpha, sigma); };
+  detail::weigh_samples("Ddpm", schedule, t, target, rows.data() + 3 * n);
+  return rows;
+}
+#endif
+
+template <Real T, Device D>
+NoisedBatch<T, D> Ddpm::noised(const Tensor<float, D>& x0, const Tensor<float, D>& timesteps, Rng& rng,
+                               std::uint64_t first_sample) const {
+  Index const n = samples_of(x0.shape());
+  require(timesteps.shape() == Shape{5, n}, "Ddpm: given timesteps of shape ", timesteps.shape(), " for ", n,
+          " samples, wanted (5, ", n, "), from draw_timesteps");
   auto const noise = draw_normal<D>(rng, x0.shape(), Purpose::noise, first_sample);
   NoisedBatch<T, D> batch;
   if constexpr (std::same_as<T, double>)
-    batch.x_t = ops::cast<T>(q_sample(schedule, x0, t, noise));
+    batch.x_t = ops::cast<T>(detail::mix_weighted<float>(x0, noise, timesteps.data() + n));
   else
-    batch.x_t = q_sample<T>(schedule, x0, t, noise);
-  Tensor<accumulate_t<T>> steps(t.shape());
-  for (Index i = 0; i < t.size(); ++i) steps.data()[i] = static_cast<accumulate_t<T>>(t.data()[i]);
-  batch.t = to<D>(steps);
-  batch.target = ops::cast<accumulate_t<T>>(prediction_target(schedule, options.prediction, x0, t, noise));
+    batch.x_t = detail::mix_weighted<T>(x0, noise, timesteps.data() + n);
+  batch.t = ops::cast<accumulate_t<T>>(timesteps.view(0, {n}));
+  auto const target = options.prediction == Prediction::epsilon ? noise
+                      : options.prediction == Prediction::x0
+                          ? x0
+                          : detail::mix_weighted<float>(x0, noise, timesteps.data() + 3 * n);
+  batch.target = ops::cast<accumulate_t<T>>(target);
   return batch;
 }
 
-#define STIPPLE_INSTANCES(T, D)                                                                                      \
-  template Var<accumulate_t<T>, D> prediction_loss<T, D>(Loss, const Var<T, D>&, const Tensor<accumulate_t<T>, D>&); \
-  template NoisedBatch<T, D> Ddpm::noised<T, D>(const Tensor<float, D>&, Rng&, std::uint64_t) const;
+#define STIPPLE_INSTANCES(T, D)                                                                                        \
+  template Var<accumulate_t<T>, D> prediction_loss<T, D>(Loss, const Var<T, D>&, const Tensor<accumulate_t<T>, D>&);   \
+  template NoisedBatch<T, D> Ddpm::noised<T, D>(const Tensor<float, D>&, const Tensor<float, D>&, Rng&, std::uint64_t) \
+      const;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -86,6 +86,35 @@ Tensor<S, D> weighted_sum(double a, const Tensor<S, D>& x, double b, const Tenso
   return result;
 }
 
+// x_t as a x_0 + b epsilon.
+inline LinearForm noising_form(double alpha, double sigma) { return {alpha, sigma}; }
+
+// weights[i] = a and weights[n + i] = b of `form(alpha, sigma)` for the timestep of sample i of n.
+template <class S, class Form>
+void weigh_samples(const char* name, const Schedule& schedule, const Tensor<std::int32_t>& t, const Form& form,
+                   S* weights) {
+  Index const n = t.size();
+  for (Index i = 0; i < n; ++i) {
+    std::int32_t const step = t.data()[i];
+    require(step >= 0 && step < schedule.num_train_timesteps(), name, ": given timestep ", step,
+            ", wanted one of 0 to ", schedule.num_train_timesteps() - 1);
+    auto const at = static_cast<std::size_t>(step);
+    LinearForm const ab = form(schedule.sqrt_alphas_cumprod[at], schedule.sqrt_one_minus_alphas_cumprod[at]);
+    weights[i] = static_cast<S>(ab.a);
+    weights[n + i] = static_cast<S>(ab.b);
+  }
+}
+
+// out[i] = a x[i] + b y[i], where a = weights[i] and b = weights[n + i] for n samples.
+template <Real T, Real S, Device D>
+Tensor<T, D> mix_weighted(const Tensor<S, D>& x, const Tensor<S, D>& y, typename D::template pointer<const S> weights) {
+  Index const n = x.dim(0);
+  Tensor<T, D> out(x.shape());
+  using cpu::mix_rows;
+  mix_rows(weights, x.data(), weights + n, y.data(), out.data(), n, x.shape().count(1, x.rank()));
+  return out;
+}
+
 // out[i] = a x[i] + b y[i], where `form(alpha, sigma)` gives a and b for the timestep of sample i.
 template <Real T, Real S, Device D, class Form>
 Tensor<T, D> mix_samples(const char* name, const Schedule& schedule, const Tensor<S, D>& x,
@@ -94,22 +123,10 @@ Tensor<T, D> mix_samples(const char* name, const Schedule& schedule, const Tenso
           y.shape(), ", wanted the same with samples along the first axis");
   require(t.rank() == 1 && t.dim(0) == x.dim(0), name, ": given timesteps of shape ", t.shape(), " for ", x.dim(0),
           " samples, wanted one each");
-  Index const n = t.size();
-  Tensor<S> weights({2, n});  // of x, then of y
-  for (Index i = 0; i < n; ++i) {
-    std::int32_t const step = t.data()[i];
-    require(step >= 0 && step < schedule.num_train_timesteps(), name, ": given timestep ", step,
-            ", wanted one of 0 to ", schedule.num_train_timesteps() - 1);
-    auto const at = static_cast<std::size_t>(step);
-    LinearForm const ab = form(schedule.sqrt_alphas_cumprod[at], schedule.sqrt_one_minus_alphas_cumprod[at]);
-    weights.data()[i] = static_cast<S>(ab.a);
-    weights.data()[n + i] = static_cast<S>(ab.b);
-  }
+  Tensor<S> weights({2, t.size()});
+  weigh_samples(name, schedule, t, form, weights.data());
   Tensor<S, D> const there = to<D>(weights);
-  Tensor<T, D> out(x.shape());
-  using cpu::mix_rows;
-  mix_rows(there.data(), x.data(), there.data() + n, y.data(), out.data(), n, x.shape().count(1, x.rank()));
-  return out;
+  return mix_weighted<T>(x, y, there.data());
 }
 
 }  // namespace stipple::detail
@@ -170,9 +187,7 @@ Tensor<S, D> predicted_epsilon(const Schedule& schedule, Prediction kind, const 
 template <Real T, Real S, Device D>
 requires std::same_as<T, S> ||(std::same_as<T, bf16>&& std::same_as<S, float>)Tensor<T, D> q_sample(
     const Schedule& schedule, const Tensor<S, D>& x0, const Tensor<std::int32_t>& t, const Tensor<S, D>& noise) {
-  return detail::mix_samples<T>("q_sample", schedule, x0, t, noise, [](double alpha, double sigma) {
-    return LinearForm{alpha, sigma};
-  });
+  return detail::mix_samples<T>("q_sample", schedule, x0, t, noise, detail::noising_form);
 }
 
 #define STIPPLE_INSTANCES(T, S, D)                                                                           \

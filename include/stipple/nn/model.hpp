@@ -23,11 +23,15 @@ struct ParameterInfo {
 };
 
 /// What an optimiser keeps from step to step. It belongs to the model, as the weights do; optimisers are settings.
-template <class Arena>
+template <Real C, Device D>
 struct OptimizerState {
+  static constexpr Index settings_bytes = 128;  // of an update, at the most
+
   std::string kind;  ///< "adam", "adam_amsgrad", "sgd", or empty before the first step
   std::int64_t steps = 0;
-  std::vector<Arena> moments;
+  std::vector<Tensor<C, D>> moments;
+  Tensor<std::uint8_t, D> settings;  ///< of the step that is done, as the kernel reads them
+  Tensor<double, D> clipped;         ///< of the gradients: their norm, and what they are multiplied with
 };
 
 /// The moving average of a model's weights; `weights` is undefined when none is kept.
@@ -90,11 +94,11 @@ class ModelState {
   }
   const EmaState<Arena>& ema_state() const { return average_; }
 
-  OptimizerState<Arena>& optimizer_state() { return optimizer_; }
-  const OptimizerState<Arena>& optimizer_state() const { return optimizer_; }
+  OptimizerState<master, D>& optimizer_state() { return optimizer_; }
+  const OptimizerState<master, D>& optimizer_state() const { return optimizer_; }
   /// The state of an optimiser of `kind` with `moments` arenas, made at its first step. Throws Error if the model holds
   /// the state of another kind.
-  OptimizerState<Arena>& optimizer_state(const std::string& kind, std::size_t moments);
+  OptimizerState<master, D>& optimizer_state(const std::string& kind, std::size_t moments);
   /// Forgets all moments.
   void reset_optimizer();
 
@@ -134,7 +138,7 @@ class ModelState {
   Index size_ = 0;
   Arena weights_, gradients_;
   Tensor<T, D> working_;
-  OptimizerState<Arena> optimizer_;
+  OptimizerState<master, D> optimizer_;
   EmaState<Arena> average_;
   mutable bool ema_stale_ = true;
   mutable bool ema_dropped_ = false;
@@ -276,11 +280,12 @@ void ModelState<T, D>::drop_ema() {
 }
 
 template <Real T, Device D>
-OptimizerState<typename ModelState<T, D>::Arena>& ModelState<T, D>::optimizer_state(const std::string& kind,
-                                                                                    std::size_t moments) {
+auto ModelState<T, D>::optimizer_state(const std::string& kind, std::size_t moments) -> OptimizerState<master, D>& {
   if (optimizer_.kind.empty()) {
     optimizer_.kind = kind;
     for (std::size_t i = 0; i < moments; ++i) optimizer_.moments.push_back(Arena::zeros({size_}));
+    optimizer_.settings = Tensor<std::uint8_t, D>({optimizer_.settings_bytes});
+    optimizer_.clipped = Tensor<double, D>({2});
   }
   require(optimizer_.kind == kind, kind, ": the model holds the moments of ", optimizer_.kind,
           "; to change the optimiser call reset_optimizer first");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <type_traits>
 
 #include <stipple/core/compiled.hpp>
 #include <stipple/optim/step.hpp>
@@ -35,9 +36,11 @@ struct Adam {
   /// Updates all weights from the gradients, clipped first if `max_norm` says so; moments and step count are kept in
   /// the model. Returns the gradient's norm if there is a `max_norm`, else 0. Throws Error on settings out of range,
   /// and where there is a norm that is not finite. On a GPU nothing waits: that is found out by who reads the norm, and
-  /// the step has then left weights, moments and average as they were.
+  /// the step has then left weights, moments and average as they were. `runner` is for who does the device's part of
+  /// the step with something else, such as the backward pass.
   template <Real T, Device D>
-  LateNumber step(ModelState<T, D>& model, const StepOptions& options = {}) const;
+  LateNumber step(ModelState<T, D>& model, const StepOptions& options = {},
+                  const std::type_identity_t<UpdateRunner<T, D>>& runner = {}) const;
 };
 
 /// Adam with weight decay apart from the gradient.
@@ -47,7 +50,8 @@ struct AdamW {
 
   /// See Adam::step.
   template <Real T, Device D>
-  LateNumber step(ModelState<T, D>& model, const StepOptions& options = {}) const;
+  LateNumber step(ModelState<T, D>& model, const StepOptions& options = {},
+                  const std::type_identity_t<UpdateRunner<T, D>>& runner = {}) const;
 };
 
 }  // namespace stipple
@@ -61,17 +65,17 @@ namespace detail {
 // `l2` is added to the gradient times the weight, `shrink` times the learning rate taken off the weight.
 template <Real T, Device D, class Config>
 LateNumber adam_step(ModelState<T, D>& model, const char* name, const Config& config, double l2, double shrink,
-                     const StepOptions& options) {
-  check_setting(name, "learning_rate", config.learning_rate * options.learning_rate_factor);
+                     const StepOptions& options, const UpdateRunner<T, D>& runner) {
+  using C = accumulate_t<T>;
+  double const rate = config.learning_rate * options.learning_rate_factor;
+  check_setting(name, "learning_rate", rate);
   check_setting(name, "beta1", config.beta1, 1);
   check_setting(name, "beta2", config.beta2, 1);
   check_setting(name, "epsilon", config.epsilon);
   check_setting(name, "weight_decay", config.weight_decay);
   return optimizer_step(
-      model, config.amsgrad ? "adam_amsgrad" : "adam", config.amsgrad ? 3 : 2, options,
-      [&]<class C>(const OptimizerArrays<C, D>& arrays, Index n, auto const& state, double average_rate) {
-        double const rate = config.learning_rate * options.learning_rate_factor;
-        auto const t = static_cast<double>(state.steps);
+      model, config.amsgrad ? "adam_amsgrad" : "adam", config.amsgrad ? 3 : 2, options, runner,
+      [&](double t, double average_rate) {
         AdamUpdate<C> update;
         update.l2 = static_cast<C>(l2);
         update.keep = static_cast<C>(1 - rate * shrink);
@@ -82,26 +86,31 @@ LateNumber adam_step(ModelState<T, D>& model, const char* name, const Config& co
         update.epsilon = static_cast<C>(config.epsilon);
         update.step_size = static_cast<C>(rate / (1 - std::pow(config.beta1, t)));
         update.average_rate = static_cast<C>(average_rate);
+        return update;
+      },
+      [](auto settings, const OptimizerArrays<C, D>& arrays, Index n) {
         using cpu::adam_update;
-        adam_update(update, arrays, n);
+        adam_update(settings, arrays, n);
       });
 }
 
 }  // namespace detail
 
 template <Real T, Device D>
-LateNumber Adam::step(ModelState<T, D>& model, const StepOptions& options) const {
-  return detail::adam_step(model, name, config, config.weight_decay, 0, options);
+LateNumber Adam::step(ModelState<T, D>& model, const StepOptions& options,
+                      const std::type_identity_t<UpdateRunner<T, D>>& runner) const {
+  return detail::adam_step(model, name, config, config.weight_decay, 0, options, runner);
 }
 
 template <Real T, Device D>
-LateNumber AdamW::step(ModelState<T, D>& model, const StepOptions& options) const {
-  return detail::adam_step(model, name, config, 0, config.weight_decay, options);
+LateNumber AdamW::step(ModelState<T, D>& model, const StepOptions& options,
+                       const std::type_identity_t<UpdateRunner<T, D>>& runner) const {
+  return detail::adam_step(model, name, config, 0, config.weight_decay, options, runner);
 }
 
-#define STIPPLE_INSTANCES(T, D)                                                \
-  template LateNumber Adam::step(ModelState<T, D>&, const StepOptions&) const; \
-  template LateNumber AdamW::step(ModelState<T, D>&, const StepOptions&) const;
+#define STIPPLE_INSTANCES(T, D)                                                                           \
+  template LateNumber Adam::step(ModelState<T, D>&, const StepOptions&, const UpdateRunner<T, D>&) const; \
+  template LateNumber AdamW::step(ModelState<T, D>&, const StepOptions&, const UpdateRunner<T, D>&) const;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
 

@@ -23,6 +23,7 @@ struct Memory<Cuda> {
   static void deallocate(void* memory, std::size_t bytes, int device) noexcept;
   /// Throws Error if the ranges overlap.
   static void copy(void* to, const void* from, std::size_t bytes);
+  /// The host may change its memory at once. Does not wait, for more than 16 KB at the driver's discretion.
   static void copy_from_host(void* to, const void* from, std::size_t bytes);
   /// Waits for the stream. Throws Error for what went wrong in it.
   static void copy_to_host(void* to, const void* from, std::size_t bytes);

@@ -29,13 +29,17 @@ namespace stipple {
 /// `keep` was told of).
 template <class Net, class Optimizer>
 class Trainer : public TrainerCore<typename Model<Net>::element, typename Model<Net>::device> {
-  using Core = TrainerCore<typename Model<Net>::element, typename Model<Net>::device>;
+  using T = typename Model<Net>::element;
+  using D = typename Model<Net>::device;
+  using Core = TrainerCore<T, D>;
 
  public:
   /// Starts the moving average where `config.ema` asks for one. The model must outlive the trainer.
   Trainer(Model<Net>& model, Optimizer optimizer, TrainerConfig config = {})
       : Core(model,
-             {[&model, optimizer](const StepOptions& options) mutable { return optimizer.step(model, options); },
+             {[&model, optimizer](const StepOptions& options, const UpdateRunner<T, D>& runner) mutable {
+                return optimizer.step(model, options, runner);
+              },
               optimizer.config.learning_rate, detail::optimizer_configuration(optimizer)},
              std::move(config)) {}
 
@@ -58,9 +62,9 @@ class Trainer : public TrainerCore<typename Model<Net>::element, typename Model<
   TrainingResult train(std::int64_t steps, const Loss& loss) {
     return this->run(steps, 0, [&] {
       if constexpr (std::invocable<const Loss&, Rng&>)
-        return detail::loss_value(loss(this->rng()));
+        return detail::loss_value<T, D>(loss(this->rng()));
       else
-        return detail::loss_value(loss());
+        return detail::loss_value<T, D>(loss());
     });
   }
 
@@ -76,9 +80,9 @@ class Trainer : public TrainerCore<typename Model<Net>::element, typename Model<
     return this->run(last_step, loader.batches_per_epoch(), [&] {
       auto const batch = loader.next();
       if constexpr (std::invocable<const Loss&, const typename Dataset::Batch&, Rng&>)
-        return detail::loss_value(loss(batch, this->rng()));
+        return detail::loss_value<T, D>(loss(batch, this->rng()));
       else
-        return detail::loss_value(loss(batch));
+        return detail::loss_value<T, D>(loss(batch));
     });
   }
 };

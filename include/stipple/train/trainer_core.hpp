@@ -22,19 +22,30 @@ namespace stipple {
 namespace detail {
 
 /// One number of which a training step takes the gradient.
+template <Real T, Device D>
 struct LossValue {
   std::function<LateNumber()> value;
   std::function<void()> backward;
+  UpdateRunner<T, D> backward_and_update;
 };
 /// Of a Var, or of anything else with `value`, a tensor, and `backward`.
-template <class Loss>
-LossValue loss_value(const Loss& loss) {
-  return {[loss] { return late_item(loss.value()); }, [loss] { loss.backward(); }};
+template <Real T, Device D, class Loss>
+LossValue<T, D> loss_value(const Loss& loss) {
+  return {[loss] { return late_item(loss.value()); }, [loss] { loss.backward(); },
+          [loss](const OptimizerUpdate<T, D>& update) {
+            if constexpr (requires { loss.backward(update); }) {
+              loss.backward(update);
+            } else {
+              loss.backward();
+              update.run();
+            }
+          }};
 }
 
 /// An optimiser bound to its model.
+template <Real T, Device D>
 struct BoundOptimizer {
-  std::function<LateNumber(const StepOptions&)> step;
+  std::function<LateNumber(const StepOptions&, const UpdateRunner<T, D>&)> step;
   double learning_rate = 0;
   Json configuration;
 };
@@ -86,14 +97,14 @@ class TrainerCore {
   void resume(FilePath path = {});
 
  protected:
-  TrainerCore(ModelState<T, D>& model, detail::BoundOptimizer optimizer, TrainerConfig config);
+  TrainerCore(ModelState<T, D>& model, detail::BoundOptimizer<T, D> optimizer, TrainerConfig config);
   ~TrainerCore();
 
   LoaderConfig loader_config() const;
   /// Batches that the run has taken of a data set with this many an epoch. Throws Error if it is beyond an epoch's end.
   std::int64_t batches_taken(Index batches_per_epoch) const;
   TrainingResult run(std::int64_t last_step, Index steps_per_epoch,
-                     const std::function<detail::LossValue()>& next_loss);
+                     const std::function<detail::LossValue<T, D>()>& next_loss);
 
  private:
   // A step whose work is done on the CPU, and put into the stream on a GPU.
@@ -107,7 +118,7 @@ class TrainerCore {
 
   void write_checkpoint(const FilePath& path, CheckpointContent content);
   // Loss, gradients, update.
-  Step begin_step(const std::function<detail::LossValue()>& next_loss);
+  Step begin_step(const std::function<detail::LossValue<T, D>()>& next_loss);
   // True if what follows the step wants its numbers, and does not leave them until the next one has begun.
   bool is_followed(const Step& step) const;
   // Reads the loss, checks it and adds it to the epoch's.
@@ -124,7 +135,7 @@ class TrainerCore {
   Json configuration(std::int64_t step) const;
 
   ModelState<T, D>& model_;
-  detail::BoundOptimizer optimizer_;
+  detail::BoundOptimizer<T, D> optimizer_;
   TrainerConfig config_;
   Rng rng_;
   std::vector<Rng*> kept_;
@@ -148,7 +159,7 @@ class TrainerCore {
 namespace stipple {
 
 template <Real T, Device D>
-TrainerCore<T, D>::TrainerCore(ModelState<T, D>& model, detail::BoundOptimizer optimizer, TrainerConfig config)
+TrainerCore<T, D>::TrainerCore(ModelState<T, D>& model, detail::BoundOptimizer<T, D> optimizer, TrainerConfig config)
     : model_(model), optimizer_(std::move(optimizer)), config_(std::move(config)), rng_(config_.seed) {
   if (config_.ema > 0) model_.track_ema({.decay = config_.ema, .warmup = config_.ema_warmup});
   require((config_.checkpoint_every <= 0 && config_.keep_every <= 0) || !config_.out.empty(),
@@ -217,7 +228,7 @@ std::int64_t TrainerCore<T, D>::batches_taken(Index batches_per_epoch) const {
 
 template <Real T, Device D>
 TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_epoch,
-                                      const std::function<detail::LossValue()>& next_loss) {
+                                      const std::function<detail::LossValue<T, D>()>& next_loss) {
   open_folder();
   std::optional<StopSignals> signals;
   if (config_.catch_signals) signals.emplace();
@@ -252,23 +263,27 @@ TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_ep
 }
 
 template <Real T, Device D>
-typename TrainerCore<T, D>::Step TrainerCore<T, D>::begin_step(const std::function<detail::LossValue()>& next_loss) {
+typename TrainerCore<T, D>::Step TrainerCore<T, D>::begin_step(
+    const std::function<detail::LossValue<T, D>()>& next_loss) {
   Training const training(rng_);
   model_.zero_grad();  // those of a step that failed
   auto const loss = next_loss();
-  loss.backward();
+  double const factor = factor_at(state_.step);
   Step step;
   step.number = state_.step + 1;
   step.epoch = state_.epoch;
-  step.loss = loss.value();
-  double const factor = factor_at(state_.step);
   step.learning_rate = optimizer_.learning_rate * factor;
   StepOptions options{.learning_rate_factor = factor, .max_norm = config_.max_norm};
-  if constexpr (std::same_as<D, Cpu>)
+  if constexpr (std::same_as<D, Cpu>) {
+    loss.backward();
+    step.loss = loss.value();
     check_loss(step.loss, step.number);
-  else  // without a limit the norm is looked at all the same, so that weights survive a loss that is not finite
+    step.gradient_norm = optimizer_.step(options, {});
+  } else {  // without a limit the norm is looked at all the same, so that weights survive a loss that is not finite
     options.max_norm = std::min(options.max_norm, std::numeric_limits<double>::max());
-  step.gradient_norm = optimizer_.step(options);
+    step.gradient_norm = optimizer_.step(options, loss.backward_and_update);
+    step.loss = loss.value();
+  }
   ++state_.step;
   if (steps_per_epoch_ > 0 && ++state_.position == steps_per_epoch_) {
     step.ends_epoch = true;

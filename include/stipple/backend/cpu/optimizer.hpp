@@ -11,9 +11,9 @@
 namespace stipple::cpu {
 
 template <class C>
-void adam_update(const AdamUpdate<C>& update, const OptimizerArrays<C>& arrays, Index n);
+void adam_update(const AdamUpdate<C>* update, const OptimizerArrays<C>& arrays, Index n);
 template <class C>
-void sgd_update(const SgdUpdate<C>& update, const OptimizerArrays<C>& arrays, Index n);
+void sgd_update(const SgdUpdate<C>* update, const OptimizerArrays<C>& arrays, Index n);
 /// Infinite or NaN if an element is (or, for double, if a square overflows); never otherwise.
 template <class C>
 double sum_of_squares(const C* x, Index n);
@@ -35,15 +35,15 @@ namespace stipple::cpu {
 inline constexpr Index optimizer_grain = 16 * 1024;
 
 template <class C>
-void adam_update(const AdamUpdate<C>& update, const OptimizerArrays<C>& arrays, Index n) {
+void adam_update(const AdamUpdate<C>* update, const OptimizerArrays<C>& arrays, Index n) {
   parallel_for(n, optimizer_grain,
-               [&](Index begin, Index end) { STIPPLE_CPU_DISPATCH(C, adam_range<C>(update, arrays, begin, end)); });
+               [&](Index begin, Index end) { STIPPLE_CPU_DISPATCH(C, adam_range<C>(*update, arrays, begin, end)); });
 }
 
 template <class C>
-void sgd_update(const SgdUpdate<C>& update, const OptimizerArrays<C>& arrays, Index n) {
+void sgd_update(const SgdUpdate<C>* update, const OptimizerArrays<C>& arrays, Index n) {
   parallel_for(n, optimizer_grain,
-               [&](Index begin, Index end) { STIPPLE_CPU_DISPATCH(C, sgd_range<C>(update, arrays, begin, end)); });
+               [&](Index begin, Index end) { STIPPLE_CPU_DISPATCH(C, sgd_range<C>(*update, arrays, begin, end)); });
 }
 
 template <class C>
@@ -84,9 +84,9 @@ void scale_in_place(C* x, C factor, Index n) {
 
 #if STIPPLE_INSTANTIATE_KERNELS
 #define STIPPLE_INSTANCES(C)                                                                                     \
-  STIPPLE_EXTERN template void stipple::cpu::adam_update<C>(const stipple::AdamUpdate<C>&,                       \
+  STIPPLE_EXTERN template void stipple::cpu::adam_update<C>(const stipple::AdamUpdate<C>*,                       \
                                                             const stipple::OptimizerArrays<C>&, stipple::Index); \
-  STIPPLE_EXTERN template void stipple::cpu::sgd_update<C>(const stipple::SgdUpdate<C>&,                         \
+  STIPPLE_EXTERN template void stipple::cpu::sgd_update<C>(const stipple::SgdUpdate<C>*,                         \
                                                            const stipple::OptimizerArrays<C>&, stipple::Index);  \
   STIPPLE_EXTERN template double stipple::cpu::sum_of_squares<C>(const C*, stipple::Index);                      \
   STIPPLE_EXTERN template void stipple::cpu::clip_norm<C>(const C*, stipple::Index, double, double*);            \

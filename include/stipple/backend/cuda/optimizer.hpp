@@ -6,11 +6,11 @@
 
 namespace stipple::cuda {
 
-/// For float.
+/// For float. The settings are read on the device, so that a recorded update is done with those of each replay.
 template <class C>
-void adam_update(const AdamUpdate<C>& update, const OptimizerArrays<C, Cuda>& arrays, Index n);
+void adam_update(Pointer<const AdamUpdate<C>> update, const OptimizerArrays<C, Cuda>& arrays, Index n);
 template <class C>
-void sgd_update(const SgdUpdate<C>& update, const OptimizerArrays<C, Cuda>& arrays, Index n);
+void sgd_update(Pointer<const SgdUpdate<C>> update, const OptimizerArrays<C, Cuda>& arrays, Index n);
 /// Infinite or NaN if an element is; never otherwise. Waits for the device.
 double sum_of_squares(Pointer<const float> x, Index n);
 /// out[0] = the Euclidean norm of x, out[1] = its clip_factor.
