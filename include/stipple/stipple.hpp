@@ -29,6 +29,8 @@
 #include <stipple/data/resample.hpp>
 #include <stipple/data/transform.hpp>
 #include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/edm.hpp>
+#include <stipple/diffusion/flow.hpp>
 #include <stipple/diffusion/gaussian_start.hpp>
 #include <stipple/diffusion/guidance.hpp>
 #include <stipple/diffusion/samplers/ddim.hpp>

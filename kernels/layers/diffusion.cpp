@@ -1,6 +1,8 @@
 // The definitions of the layer `diffusion`.
 #define STIPPLE_UNIT STIPPLE_UNIT_diffusion
 #include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/edm.hpp>
+#include <stipple/diffusion/flow.hpp>
 #include <stipple/diffusion/gaussian_start.hpp>
 #include <stipple/diffusion/guidance.hpp>
 #include <stipple/diffusion/noise.hpp>

@@ -1,5 +1,7 @@
 // Samplers and guidance on the GPU against those of the CPU, with the same random bits.
 #include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/edm.hpp>
+#include <stipple/diffusion/flow.hpp>
 #include <stipple/diffusion/guidance.hpp>
 #include <stipple/diffusion/samplers/ddim.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
@@ -93,6 +95,15 @@ TEST_CASE("Euler and Heun on the GPU are those of the CPU", "[samplers]") {
   });
 }
 
+TEST_CASE("EDM and flows on the GPU are those of the CPU", "[samplers]") {
+  require_same_samples([](auto, auto const& net, auto const& x_T, Rng& rng) {
+    return sample_heun(preconditioned(net), x_T, EdmSchedule{}, rng, {.steps = 5, .s_churn = 2});
+  });
+  require_same_samples([](auto, auto const& net, auto const& x_T, Rng&) {
+    return sample_euler(net, x_T, FlowSchedule{}, {.steps = 5, .prediction = Prediction::flow});
+  });
+}
+
 TEST_CASE("Guidance on the GPU is that of the CPU", "[samplers]") {
   for (GuidanceOptions const& options :
        {GuidanceOptions{.scale = 2}, GuidanceOptions{.scale = 2, .first_timestep = 30, .last_timestep = 70},
@@ -122,14 +133,17 @@ TEST_CASE("A sampler on the GPU hands its callback tensors on the host", "[sampl
 
 TEST_CASE("Noising on the GPU is that of the CPU", "[samplers]") {
   auto const x0 = random_tensor<float>({5, 3, 2}, 1);
-  for (auto const prediction : {Prediction::epsilon, Prediction::x0, Prediction::v}) {
-    Ddpm const ddpm(schedule(), {.prediction = prediction});
+  auto const check = [&](const auto& objective) {
     Rng rng(3), same(3);
-    auto const gpu = ddpm.noised<bf16>(to<Cuda>(x0), rng, 2);
-    auto const cpu = ddpm.noised<bf16>(x0, same, 2);
+    auto const gpu = objective.template noised<bf16>(to<Cuda>(x0), rng, 2);
+    auto const cpu = objective.template noised<bf16>(x0, same, 2);
     require_same(gpu.t, cpu.t);
     require_close(gpu.x_t, cpu.x_t);
     require_close(gpu.target, cpu.target);
     REQUIRE(rng.draws() == same.draws());
-  }
+  };
+  for (auto const prediction : {Prediction::epsilon, Prediction::x0, Prediction::v, Prediction::flow})
+    check(Ddpm(schedule(), {.prediction = prediction}));
+  check(Edm{});
+  check(FlowMatching{});
 }

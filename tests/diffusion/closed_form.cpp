@@ -21,15 +21,16 @@ template <class S>
 auto exact_denoiser(const Schedule& schedule, Prediction prediction) {
   return [&schedule, prediction](const Tensor<S>& x, const Tensor<S>& t) {
     double const abar = schedule.alpha_bar(static_cast<int>(t.data()[0]));
-    double const gain = prediction == Prediction::x0 ? x0_gain(abar)
-                        : prediction == Prediction::epsilon
-                            ? epsilon_gain(abar)
+    double const gain = prediction == Prediction::x0        ? x0_gain(abar)
+                        : prediction == Prediction::epsilon ? epsilon_gain(abar)
+                        : prediction == Prediction::flow
+                            ? epsilon_gain(abar) - x0_gain(abar)
                             : std::sqrt(abar) * epsilon_gain(abar) - std::sqrt(1 - abar) * x0_gain(abar);
     return ops::affine(x, gain);
   };
 }
 
-constexpr std::array kinds{Prediction::epsilon, Prediction::x0, Prediction::v};
+constexpr std::array kinds{Prediction::epsilon, Prediction::x0, Prediction::v, Prediction::flow};
 
 // What a deterministic sampler multiplies x_T by, which is the standard deviation of its samples.
 template <class Sample>

@@ -74,7 +74,7 @@ TEST_CASE("every prediction leads back to data and noise") {
   auto const x0 = random_tensor<double>({5, 3, 2, 1}, 1), noise = random_tensor<double>({5, 3, 2, 1}, 2);
   Tensor<std::int32_t> const t({5}, {0, 20, 50, 80, 98});
   auto const x_t = q_sample<double>(schedule, x0, t, noise);
-  for (auto const kind : {Prediction::epsilon, Prediction::x0, Prediction::v}) {
+  for (auto const kind : {Prediction::epsilon, Prediction::x0, Prediction::v, Prediction::flow}) {
     INFO(to_text(kind));
     auto const target = prediction_target(schedule, kind, x0, t, noise);
     // At t = 98, 1 / sqrt(abar) is about 60.

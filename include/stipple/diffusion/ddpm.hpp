@@ -33,6 +33,29 @@ struct NoisedBatch {
   Tensor<accumulate_t<T>, D> t, target;
 };
 
+namespace detail {
+
+// The number of samples of data for the objective `name`; throws where there are none.
+STIPPLE_INLINE Index count_samples(const char* name, const Shape& data);
+
+// x_t, t and target of samples `x0` (N, ...), with the next draw for the noise. The rows (5, N) hold t, the weights of
+// x0 and noise in x_t, and those in the target, unless that is epsilon or x0.
+template <Real T, Device D>
+NoisedBatch<T, D> noised_by_rows(const char* name, const Tensor<float, D>& x0, const Tensor<float, D>& rows, Rng& rng,
+                                 std::uint64_t first_sample, Prediction target);
+
+// The loss of `net`, with `conditions` after x_t and t, on a batch of the objective `name`.
+template <Real T, Device D, class Net, class... Conditions>
+Var<accumulate_t<T>, D> network_loss(const char* name, Loss kind, const Net& net, const NoisedBatch<T, D>& batch,
+                                     const Conditions&... conditions) {
+  Var<T, D> const prediction = net(Var<T, D>(batch.x_t), batch.t, conditions...);
+  require(prediction.shape() == batch.x_t.shape(), name, ": the network returned shape ", prediction.shape(), " for ",
+          batch.x_t.shape(), ", wanted the same");
+  return prediction_loss(kind, prediction, batch.target);
+}
+
+}  // namespace detail
+
 struct DdpmOptions {
   Prediction prediction = Prediction::epsilon;
   Loss loss = Loss::l2;
@@ -64,10 +87,7 @@ struct Ddpm {
   /// The loss of `net` on a batch. `conditions`, such as class labels (N), are passed to it after x_t and t.
   template <Real T, Device D, class Net, class... Conditions>
   auto loss(const Net& net, const NoisedBatch<T, D>& batch, const Conditions&... conditions) const {
-    Var<T, D> const prediction = net(Var<T, D>(batch.x_t), batch.t, conditions...);
-    require(prediction.shape() == batch.x_t.shape(), "Ddpm: the network returned shape ", prediction.shape(), " for ",
-            batch.x_t.shape(), ", wanted the same");
-    return prediction_loss(options.loss, prediction, batch.target);
+    return detail::network_loss("Ddpm", options.loss, net, batch, conditions...);
   }
 
   /// The same for data `x0`, with timesteps and noise from `rng`: one number, ready for backward().
@@ -107,12 +127,44 @@ Var<accumulate_t<T>, D> prediction_loss(Loss kind, const Var<T, D>& prediction,
   return smooth_l1_loss(prediction, target);
 }
 
+}  // namespace stipple
+
+namespace stipple::detail {
+
 #if STIPPLE_DEFINES_FUNCTIONS
-STIPPLE_INLINE Index Ddpm::samples_of(const Shape& data) {
-  require(data.rank() >= 1 && data.size() > 0, "Ddpm: given data of shape ", data,
+STIPPLE_INLINE Index count_samples(const char* name, const Shape& data) {
+  require(data.rank() >= 1 && data.size() > 0, name, ": given data of shape ", data,
           ", wanted samples along the first axis");
   return data[0];
 }
+#endif
+
+template <Real T, Device D>
+NoisedBatch<T, D> noised_by_rows(const char* name, const Tensor<float, D>& x0, const Tensor<float, D>& rows, Rng& rng,
+                                 std::uint64_t first_sample, Prediction target) {
+  Index const n = count_samples(name, x0.shape());
+  require(rows.shape() == Shape{5, n}, name, ": given timesteps of shape ", rows.shape(), " for ", n,
+          " samples, wanted (5, ", n, "), from draw_timesteps");
+  auto const noise = draw_normal<D>(rng, x0.shape(), Purpose::noise, first_sample);
+  NoisedBatch<T, D> batch;
+  if constexpr (std::same_as<T, double>)
+    batch.x_t = ops::cast<T>(mix_weighted<float>(x0, noise, rows.data() + n));
+  else
+    batch.x_t = mix_weighted<T>(x0, noise, rows.data() + n);
+  batch.t = ops::cast<accumulate_t<T>>(rows.view(0, {n}));
+  auto const wanted = target == Prediction::epsilon ? noise
+                      : target == Prediction::x0    ? x0
+                                                    : mix_weighted<float>(x0, noise, rows.data() + 3 * n);
+  batch.target = ops::cast<accumulate_t<T>>(wanted);
+  return batch;
+}
+
+}  // namespace stipple::detail
+
+namespace stipple {
+
+#if STIPPLE_DEFINES_FUNCTIONS
+STIPPLE_INLINE Index Ddpm::samples_of(const Shape& data) { return detail::count_samples("Ddpm", data); }
 
 STIPPLE_INLINE Tensor<float> Ddpm::draw_timesteps(Index n, Rng& rng, std::uint64_t first_sample) const {
   auto const t = rng.integers({n}, 0, schedule.num_train_timesteps(), Purpose::timestep, first_sample);
@@ -128,26 +180,13 @@ STIPPLE_INLINE Tensor<float> Ddpm::draw_timesteps(Index n, Rng& rng, std::uint64
 template <Real T, Device D>
 NoisedBatch<T, D> Ddpm::noised(const Tensor<float, D>& x0, const Tensor<float, D>& timesteps, Rng& rng,
                                std::uint64_t first_sample) const {
-  Index const n = samples_of(x0.shape());
-  require(timesteps.shape() == Shape{5, n}, "Ddpm: given timesteps of shape ", timesteps.shape(), " for ", n,
-          " samples, wanted (5, ", n, "), from draw_timesteps");
-  auto const noise = draw_normal<D>(rng, x0.shape(), Purpose::noise, first_sample);
-  NoisedBatch<T, D> batch;
-  if constexpr (std::same_as<T, double>)
-    batch.x_t = ops::cast<T>(detail::mix_weighted<float>(x0, noise, timesteps.data() + n));
-  else
-    batch.x_t = detail::mix_weighted<T>(x0, noise, timesteps.data() + n);
-  batch.t = ops::cast<accumulate_t<T>>(timesteps.view(0, {n}));
-  auto const target = options.prediction == Prediction::epsilon ? noise
-                      : options.prediction == Prediction::x0
-                          ? x0
-                          : detail::mix_weighted<float>(x0, noise, timesteps.data() + 3 * n);
-  batch.target = ops::cast<accumulate_t<T>>(target);
-  return batch;
+  return detail::noised_by_rows<T>("Ddpm", x0, timesteps, rng, first_sample, options.prediction);
 }
 
 #define STIPPLE_INSTANCES(T, D)                                                                                        \
   template Var<accumulate_t<T>, D> prediction_loss<T, D>(Loss, const Var<T, D>&, const Tensor<accumulate_t<T>, D>&);   \
+  template NoisedBatch<T, D> detail::noised_by_rows<T, D>(const char*, const Tensor<float, D>&,                        \
+                                                          const Tensor<float, D>&, Rng&, std::uint64_t, Prediction);   \
   template NoisedBatch<T, D> Ddpm::noised<T, D>(const Tensor<float, D>&, const Tensor<float, D>&, Rng&, std::uint64_t) \
       const;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)

@@ -1,8 +1,10 @@
 // The forward process, and what a network may predict about it.
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <cstdint>
+#include <string>
 
 #include <stipple/core/compiled.hpp>
 #include <stipple/diffusion/schedule.hpp>
@@ -15,10 +17,12 @@ enum class Prediction {
   epsilon,  ///< the noise (Ho et al. 2020)
   x0,       ///< the data; "sample" in diffusers
   v,        ///< sqrt(abar) epsilon - sqrt(1 - abar) x_0 (Salimans and Ho 2022)
+  flow,     ///< epsilon - x_0 (Lipman et al. 2023, Liu et al. 2023)
 };
 
 inline std::string to_text(Prediction prediction) {
-  return prediction == Prediction::epsilon ? "epsilon" : prediction == Prediction::x0 ? "x0" : "v";
+  constexpr std::array names{"epsilon", "x0", "v", "flow"};
+  return names[static_cast<std::size_t>(prediction)];
 }
 
 /// a x + b y, as two weights.
@@ -26,7 +30,8 @@ struct LinearForm {
   double a = 0, b = 0;
 };
 
-/// x_0 as a x_t + b prediction, where x_t = alpha x_0 + sigma epsilon. Throws for a predicted noise where alpha is 0.
+/// x_0 as a x_t + b prediction, where x_t = alpha x_0 + sigma epsilon; with v, alpha^2 + sigma^2 must be 1. Throws for
+/// a predicted noise where alpha is 0.
 STIPPLE_INLINE LinearForm x0_form(Prediction prediction, double alpha, double sigma);
 /// epsilon as a x_t + b prediction. Throws for a predicted x_0 where sigma is 0.
 STIPPLE_INLINE LinearForm epsilon_form(Prediction prediction, double alpha, double sigma);
@@ -137,6 +142,7 @@ namespace stipple {
 STIPPLE_INLINE LinearForm x0_form(Prediction prediction, double alpha, double sigma) {
   if (prediction == Prediction::x0) return {0, 1};
   if (prediction == Prediction::v) return {alpha, -sigma};
+  if (prediction == Prediction::flow) return {1 / (alpha + sigma), -sigma / (alpha + sigma)};
   require(alpha > 0, "prediction epsilon: nothing of the data is left at this timestep (abar = 0), wanted v or x0");
   return {1 / alpha, -sigma / alpha};
 }
@@ -144,6 +150,7 @@ STIPPLE_INLINE LinearForm x0_form(Prediction prediction, double alpha, double si
 STIPPLE_INLINE LinearForm epsilon_form(Prediction prediction, double alpha, double sigma) {
   if (prediction == Prediction::epsilon) return {0, 1};
   if (prediction == Prediction::v) return {sigma, alpha};
+  if (prediction == Prediction::flow) return {1 / (alpha + sigma), alpha / (alpha + sigma)};
   require(sigma > 0, "prediction x0: there is no noise at this timestep");
   return {1 / sigma, -alpha / sigma};
 }
@@ -151,6 +158,7 @@ STIPPLE_INLINE LinearForm epsilon_form(Prediction prediction, double alpha, doub
 STIPPLE_INLINE LinearForm target_form(Prediction prediction, double alpha, double sigma) {
   if (prediction == Prediction::epsilon) return {0, 1};
   if (prediction == Prediction::x0) return {1, 0};
+  if (prediction == Prediction::flow) return {-1, 1};
   return {-sigma, alpha};
 }
 #endif

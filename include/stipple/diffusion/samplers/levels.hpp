@@ -65,6 +65,9 @@ STIPPLE_INLINE NoiseLevels noise_levels(const Schedule& schedule, const LevelCho
 
 namespace detail {
 
+// Throws for a choice of timesteps where there are none, and for Prediction::v, which wants a schedule.
+STIPPLE_INLINE void require_steps_alone(const LevelChoice& choice, const char* process);
+
 // `n` numbers from `high` to `low`, with equal steps of their rho-th root (Karras et al. 2022, eq. 5).
 STIPPLE_INLINE std::vector<double> karras_sigmas(double high, double low, int n, double rho);
 // The same with equal steps of their logarithm.
@@ -77,6 +80,14 @@ STIPPLE_INLINE std::vector<double> exponential_sigmas(double high, double low, i
 #if STIPPLE_DEFINES(diffusion) && STIPPLE_DEFINES_FUNCTIONS
 
 namespace stipple::detail {
+
+STIPPLE_INLINE void require_steps_alone(const LevelChoice& choice, const char* process) {
+  require(choice.timesteps.empty() && choice.spacing == Spacing::linspace && choice.steps_offset == 0, choice.name,
+          ": given timesteps, a spacing or an offset for ", process, ", wanted steps alone");
+  require(choice.steps >= 1, choice.name, ": given ", choice.steps, " steps for ", process, ", wanted at least 1");
+  require(choice.prediction != Prediction::v, choice.name, ": given prediction v for ", process,
+          ", wanted epsilon, x0 or flow");
+}
 
 STIPPLE_INLINE std::vector<double> karras_sigmas(double high, double low, int n, double rho) {
   auto sigmas = linspace(std::pow(high, 1 / rho), std::pow(low, 1 / rho), n);
