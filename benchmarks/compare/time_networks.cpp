@@ -10,7 +10,8 @@
 #include <sstream>
 
 #include <stipple/autograd/mode.hpp>
-#include <stipple/diffusion/ddpm.hpp>
+#include <stipple/diffusion/ddpm_step.hpp>
+#include <stipple/diffusion/recorded_denoiser.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/models/annotated_unet.hpp>
 #include <stipple/models/berkeley_unet.hpp>
@@ -45,24 +46,39 @@ struct Process {
   st::Loss loss;
 };
 
-/// `call(net, x, t)` is a pass of the network.
+/// A network of which `call(net, x, t)` is a pass.
+template <class T, class Net, class Call>
+struct Called {
+  using element = T;
+  using device = Dev;
+  Net net;
+  Call call;
+
+  st::Var<T, Dev> operator()(const st::Var<T, Dev>& x, const st::Tensor<float, Dev>& t) const {
+    return call(net, x, t);
+  }
+  static void each(auto& self, auto&& f) { f("", self.net); }
+};
+
+/// Steps that a GPU replays, as the programs do.
 template <class T, class Net, class Call>
 Workload workload(Net network, st::Shape shape, Process process, Call call) {
-  auto model = std::make_shared<st::Model<Net>>(std::move(network));
+  auto model =
+      std::make_shared<st::Model<Called<T, Net, Call>>>(Called<T, Net, Call>{std::move(network), std::move(call)});
   auto rng = std::make_shared<st::Rng>(7);
   auto ddpm = std::make_shared<st::Ddpm>(st::linear_schedule({.num_train_timesteps = process.timesteps}),
                                          st::DdpmOptions{.loss = process.loss});
   auto const data = st::to<Dev>(rng->uniform(shape, -1, 1));
   auto const start = st::to<Dev>(rng->normal(shape));
-  auto const net = [=](const st::Var<T, Dev>& x, const st::Tensor<float, Dev>& t) { return call(*model, x, t); };
+  auto const step = std::make_shared<st::DdpmStep<Called<T, Net, Call>>>(*model, *ddpm);
+  auto const denoise = st::recorded<Dev>(*model);
   return {[=] {
             st::Training const training(*rng);
-            ddpm->loss(net, data, *rng).backward();
-            st::Adam{{.learning_rate = 1e-3}}.step(*model);
+            (void)(*step)(data, *rng).update(st::Adam{{.learning_rate = 1e-3}});
           },
           // One step of the sampler in the middle of the chain, with its noise.
           [=] {
-            st::sample_ddpm(net, start, ddpm->schedule, *rng,
+            st::sample_ddpm(denoise, start, ddpm->schedule, *rng,
                             {.timesteps = {process.timesteps / 2}, .noise_at_last_step = true});
           }};
 }

@@ -92,7 +92,8 @@ LateNumber optimizer_step(ModelState<T, D>& model, const std::string& kind, std:
   }
   auto const values = settings(static_cast<double>(state.steps + 1), average_rate);
   using Values = std::remove_const_t<decltype(values)>;
-  static_assert(std::is_trivially_copyable_v<Values> && sizeof(Values) <= state.settings_bytes);
+  static_assert(std::is_trivially_copyable_v<Values> &&
+                sizeof(Values) <= OptimizerState<accumulate_t<T>, D>::settings_bytes);
   Memory<D>::copy_from_host(address_of(state.settings.data()), &values, sizeof values);
   update.places.settings = std::as_const(state.settings).data();
   update.run = [&model, &state, &apply, arrays, max_norm = options.max_norm, clips] {
