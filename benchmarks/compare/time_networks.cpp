@@ -60,25 +60,32 @@ struct Called {
   static void each(auto& self, auto&& f) { f("", self.net); }
 };
 
-/// Steps that a GPU replays, as the programs do.
+/// What the steps of a workload share. A GPU replays them, as in the programs.
+template <class T, class Net, class Call>
+struct Steps {
+  st::Model<Called<T, Net, Call>> model;
+  st::Ddpm ddpm;
+  st::Rng rng{7};
+  st::DdpmStep<Called<T, Net, Call>> train{model, ddpm};
+  decltype(st::recorded<Dev>(model)) denoise = st::recorded<Dev>(model);
+
+  Steps(Net network, Call call, st::Ddpm process)
+      : model({std::move(network), std::move(call)}), ddpm(std::move(process)) {}
+};
+
 template <class T, class Net, class Call>
 Workload workload(Net network, st::Shape shape, Process process, Call call) {
-  auto model =
-      std::make_shared<st::Model<Called<T, Net, Call>>>(Called<T, Net, Call>{std::move(network), std::move(call)});
-  auto rng = std::make_shared<st::Rng>(7);
-  auto ddpm = std::make_shared<st::Ddpm>(st::linear_schedule({.num_train_timesteps = process.timesteps}),
-                                         st::DdpmOptions{.loss = process.loss});
-  auto const data = st::to<Dev>(rng->uniform(shape, -1, 1));
-  auto const start = st::to<Dev>(rng->normal(shape));
-  auto const step = std::make_shared<st::DdpmStep<Called<T, Net, Call>>>(*model, *ddpm);
-  auto const denoise = st::recorded<Dev>(*model);
+  st::Ddpm ddpm(st::linear_schedule({.num_train_timesteps = process.timesteps}), {.loss = process.loss});
+  auto const steps = std::make_shared<Steps<T, Net, Call>>(std::move(network), std::move(call), std::move(ddpm));
+  auto const data = st::to<Dev>(steps->rng.uniform(shape, -1, 1));
+  auto const start = st::to<Dev>(steps->rng.normal(shape));
   return {[=] {
-            st::Training const training(*rng);
-            (void)(*step)(data, *rng).update(st::Adam{{.learning_rate = 1e-3}});
+            st::Training const training(steps->rng);
+            (void)steps->train(data, steps->rng).update(st::Adam{{.learning_rate = 1e-3}});
           },
           // One step of the sampler in the middle of the chain, with its noise.
           [=] {
-            st::sample_ddpm(denoise, start, ddpm->schedule, *rng,
+            st::sample_ddpm(steps->denoise, start, steps->ddpm.schedule, steps->rng,
                             {.timesteps = {process.timesteps / 2}, .noise_at_last_step = true});
           }};
 }

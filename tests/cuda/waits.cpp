@@ -1,5 +1,9 @@
 // Steps for which the host does not wait, as the simulation counts.
 #include <stipple/diffusion/ddpm_step.hpp>
+#include <stipple/diffusion/recorded_denoiser.hpp>
+#include <stipple/diffusion/samplers/ddim.hpp>
+#include <stipple/diffusion/samplers/ddpm.hpp>
+#include <stipple/diffusion/samplers/dpm_solver.hpp>
 #include <stipple/optim/sgd.hpp>
 
 #include "points_run.hpp"
@@ -52,4 +56,20 @@ TEST_CASE("The trainer waits for the step before, never for all work", "[train][
     // The numbers of step n are read when step n + 1 has been put into the stream.
     REQUIRE(waits[i].for_moments - waits[0].for_moments <= 2 * (static_cast<int>(i) - 1));
   }
+}
+
+TEST_CASE("Samplers wait for nothing between their steps", "[samplers][waits]") {
+  Rng rng(5);
+  TimeLinearNet<float, Cuda> const net({2, 16, 2}, rng);
+  auto const schedule = linear_schedule({.num_train_timesteps = 100});
+  auto const x_T = draw_normal<Cuda>(rng, {4, 2}, Purpose::sample);
+  auto const replayed = recorded<Cuda>(net);
+  auto const before = cuda::simulation::waits();
+  auto const ancestral = sample_ddpm(replayed, x_T, schedule, rng, {.steps = 6, .clip_sample = true});
+  auto const implicit = sample_ddim(replayed, x_T, schedule, rng, {.steps = 6, .eta = 0.5});
+  auto const multistep = sample_dpm_solver(replayed, x_T, schedule, {.steps = 6, .order = 3});
+  REQUIRE(replayed.recorded());
+  REQUIRE(cuda::simulation::waits().for_streams == before.for_streams);
+  REQUIRE(cuda::simulation::waits().for_moments == before.for_moments);
+  for (auto const* const x : {&ancestral, &implicit, &multistep}) REQUIRE(std::isfinite(to<Cpu>(*x).span()[0]));
 }
