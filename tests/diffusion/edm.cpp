@@ -139,6 +139,21 @@ TEST_CASE("a preconditioned network is told c_noise and shown c_in x, with one s
   }
 }
 
+TEST_CASE("guidance of F is guidance of D") {
+  // c and u are numbers that the label chooses: F = (1 + w) c - w u.
+  auto const conditional = [](const Tensor<float>& x, const Tensor<float>&, const Tensor<std::int32_t>& labels) {
+    Tensor<float> y(x.shape());
+    for (Index i = 0; i < x.size(); ++i) y.data()[i] = labels.data()[i / (x.size() / x.dim(0))] == 0 ? 0.1f : 0.3f;
+    return y;
+  };
+  auto const x = random_tensor({2, 3});
+  Tensor<std::int32_t> const labels({2}, 1);
+  auto const given =
+      sample_heun(preconditioned(guided(conditional, labels, {.scale = 2})), x, EdmSchedule{}, {.steps = 6});
+  auto const number = [](const Tensor<float>& at, const Tensor<float>&) { return Tensor<float>(at.shape(), 0.7f); };
+  CHECK(max_abs_difference(given, sample_heun(preconditioned(number), x, EdmSchedule{}, {.steps = 6})) <= 1e-5);
+}
+
 TEST_CASE("the target of EDM's training makes D of x the data, and its weight makes it one number for all sigma") {
   auto const x0 = random_tensor({6, 3, 2});
   for (bool const negated : {false, true}) {

@@ -227,6 +227,19 @@ TEST_CASE("clipping and thresholding bound the predicted x0") {
   sample_ddim(far, x, schedule, {.thresholding = true, .sample_max_value = 100, .callback = watch});
   CHECK(largest == 1);
 
+  for (auto const prediction : {Prediction::epsilon, Prediction::x0}) {
+    largest = 0;
+    sample_euler(far, x, schedule, {.steps = 9, .prediction = prediction, .clip_sample = true, .callback = watch});
+    CHECK(largest == 1);
+    largest = 0;
+    sample_heun(far, x, schedule,
+                {.steps = 9, .prediction = prediction, .clip_sample = true, .clip_range = 1.5, .callback = watch});
+    CHECK(largest == 1.5);
+  }
+  // A step ends where its bounded x0 leads: the last one of Heun's at x0 itself.
+  auto const end = sample_heun(far, x, schedule, {.steps = 9, .thresholding = true, .sample_max_value = 100});
+  for (float const value : end.span()) CHECK(std::abs(value) <= 1);
+
   // 0, 1, ..., 10 in one sample: the 0.85 quantile is 8.5.
   Tensor<float> ramp({1, 11});
   for (Index i = 0; i < 11; ++i) ramp.data()[i] = static_cast<float>(i % 2 == 0 ? i : -i);

@@ -12,7 +12,7 @@ namespace stipple {
 
 /// The times of sampling, in place of a `Schedule`: equal steps from t = 1 to `smallest`, each of which becomes
 /// shift t / (1 + (shift - 1) t) (Esser et al. 2024, eq. 23), and then the data. `karras` and `exponential` among a
-/// sampler's options spread the steps differently.
+/// sampler's options spread the steps between these ends differently.
 ///
 ///     sample_euler(net, x_T, FlowSchedule{}, {.steps = 20, .prediction = Prediction::flow});
 ///
@@ -84,16 +84,16 @@ STIPPLE_INLINE NoiseLevels noise_levels(const FlowSchedule& schedule, const Leve
   auto const shifted = [shift = schedule.shift](double t) { return shift * t / (1 + (shift - 1) * t); };
   // x0 = x - t v and dx/dt = v = (x - x0) / t: in steps, t is the noise of a level in the scale of the data.
   auto const level = [&](double t) {
-    double const now = shifted(t);
-    return NoiseLevel{schedule.num_train_timesteps * now, 1, now, x0_form(choice.prediction, 1 - now, now)};
+    return NoiseLevel{schedule.num_train_timesteps * t, 1, t, x0_form(choice.prediction, 1 - t, t)};
   };
   double const smallest = schedule.smallest > 0 ? schedule.smallest : shifted(1.0 / schedule.num_train_timesteps);
+  auto times = detail::linspace(1, smallest, choice.steps);
+  for (double& t : times) t = shifted(t);
+  if (choice.karras) times = detail::karras_sigmas(times.front(), times.back(), choice.steps, 7);
+  if (choice.exponential) times = detail::exponential_sigmas(times.front(), times.back(), choice.steps);
   NoiseLevels result;
-  for (double const t : choice.karras        ? detail::karras_sigmas(1, smallest, choice.steps, 7)
-                        : choice.exponential ? detail::exponential_sigmas(1, smallest, choice.steps)
-                                             : detail::linspace(1, smallest, choice.steps))
-    result.at.push_back(level(t));
-  result.at.push_back(choice.end_at_smallest ? level(smallest) : NoiseLevel{});
+  for (double const t : times) result.at.push_back(level(t));
+  result.at.push_back(choice.end_at_smallest ? level(times.back()) : NoiseLevel{});
   return result;
 }
 
