@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include <stipple/autograd/mode.hpp>
-#include <stipple/diffusion/ddpm_step.hpp>
+#include <stipple/diffusion/diffusion_step.hpp>
 #include <stipple/diffusion/recorded_denoiser.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/models/annotated_unet.hpp>
@@ -66,7 +66,7 @@ struct Steps {
   st::Model<Called<T, Net, Call>> model;
   st::Ddpm ddpm;
   st::Rng rng{7};
-  st::DdpmStep<Called<T, Net, Call>> train{model, ddpm};
+  st::DiffusionStep<Called<T, Net, Call>, st::Ddpm> train{model, ddpm};
   decltype(st::recorded<Dev>(model)) denoise = st::recorded<Dev>(model);
 
   Steps(Net network, Call call, st::Ddpm process)

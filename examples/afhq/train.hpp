@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <numeric>
 
-#include <stipple/diffusion/ddpm_step.hpp>
+#include <stipple/diffusion/diffusion_step.hpp>
 #include <stipple/optim/schedule.hpp>
 #include <stipple/train/trainer.hpp>
 
@@ -152,8 +152,8 @@ class TrainingRun {
   st::Ddpm ddpm_{description_.schedule()};
   st::Model<Net> net_;
   example::Input<D> input_;
-  st::DdpmStep<Net> step_{net_, ddpm_};
-  st::DdpmStep<Net, st::Tensor<std::int32_t, D>> labelled_step_{net_, ddpm_};
+  st::DiffusionStep<Net, st::Ddpm> step_{net_, ddpm_};
+  st::DiffusionStep<Net, st::Ddpm, st::Tensor<std::int32_t, D>> labelled_step_{net_, ddpm_};
   st::Trainer<Net, st::Adam> trainer_;
 };
 

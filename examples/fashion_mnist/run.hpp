@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include <stipple/diffusion/ddpm_step.hpp>
+#include <stipple/diffusion/diffusion_step.hpp>
 #include <stipple/diffusion/gaussian_start.hpp>
 #include <stipple/diffusion/noise.hpp>
 #include <stipple/diffusion/recorded_denoiser.hpp>
@@ -173,7 +173,7 @@ class Run {
                  {.loss = st::loss_by_name(options_.loss)}};
   st::Model<Net> net_;
   example::Input<D> input_;
-  st::DdpmStep<Net> step_{net_, ddpm_};
+  st::DiffusionStep<Net, st::Ddpm> step_{net_, ddpm_};
   st::Trainer<Net, st::Adam> trainer_;
   example::FidReport fid_;
   std::optional<st::GaussianStart> gaussian_start_ = make_gaussian_start();

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <stipple/data/transform.hpp>
-#include <stipple/diffusion/ddpm_step.hpp>
+#include <stipple/diffusion/diffusion_step.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/models/radboud_unet.hpp>
 #include <stipple/optim/schedule.hpp>
@@ -250,8 +250,8 @@ class Run {
   st::Ddpm ddpm_{st::linear_schedule({.num_train_timesteps = options_.timesteps})};
   st::Model<Net> net_;
   example::Input<D> input_;
-  st::DdpmStep<Net> step_{net_, ddpm_};
-  st::DdpmStep<Net, st::Tensor<std::int32_t, D>> labelled_step_{net_, ddpm_};
+  st::DiffusionStep<Net, st::Ddpm> step_{net_, ddpm_};
+  st::DiffusionStep<Net, st::Ddpm, st::Tensor<std::int32_t, D>> labelled_step_{net_, ddpm_};
   std::vector<double> validation_losses_;  // after each epoch
   st::Trainer<Net, st::Adam> trainer_;
   example::FidReport fid_;

@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include <stipple/data/points.hpp>
-#include <stipple/diffusion/ddpm_step.hpp>
+#include <stipple/diffusion/diffusion_step.hpp>
 #include <stipple/diffusion/recorded_denoiser.hpp>
 #include <stipple/diffusion/samplers/ddim.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
@@ -135,7 +135,7 @@ class Run {
   st::PointDataset data_;
   st::Model<Net> net_;
   example::Input<D> input_;
-  st::DdpmStep<Net> step_{net_, ddpm_};
+  st::DiffusionStep<Net, st::Ddpm> step_{net_, ddpm_};
   st::Trainer<Net, st::Adam> trainer_;
 };
 

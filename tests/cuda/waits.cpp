@@ -1,5 +1,5 @@
 // Steps for which the host does not wait, as the simulation counts.
-#include <stipple/diffusion/ddpm_step.hpp>
+#include <stipple/diffusion/diffusion_step.hpp>
 #include <stipple/diffusion/recorded_denoiser.hpp>
 #include <stipple/diffusion/samplers/ddim.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
@@ -42,7 +42,7 @@ TEST_CASE("The trainer waits for the step before, never for all work", "[train][
   auto const config = points_config(folder / "run");
   auto const x0 = to<Cuda>(random_tensor<float>({8, 2}, 1));
   Trainer trainer(model, points_optimizer, config);
-  DdpmStep step(model, points_ddpm());
+  DiffusionStep step(model, points_ddpm());
   std::vector<cuda::simulation::Waits> waits;
   trainer.train(6, [&](Rng& rng) {
     waits.push_back(cuda::simulation::waits());

@@ -1,5 +1,7 @@
 // Training steps that are replayed as one graph, against those that are not.
-#include <stipple/diffusion/ddpm_step.hpp>
+#include <stipple/diffusion/diffusion_step.hpp>
+#include <stipple/diffusion/edm.hpp>
+#include <stipple/diffusion/flow.hpp>
 #include <stipple/optim/schedule.hpp>
 #include <stipple/optim/sgd.hpp>
 
@@ -11,20 +13,21 @@ using namespace stipple;
 namespace {
 
 /// Trains until `steps` steps are done, from the folder's checkpoint if there is one; returns the new checkpoint.
-template <class T, class Optimizer>
-std::string train(const TrainerConfig& config, const Optimizer& optimizer, const Ddpm& ddpm, std::int64_t steps,
-                  bool records) {
+template <class T, class Optimizer, class Objective>
+std::string train(const TrainerConfig& config, const Optimizer& optimizer, const Objective& objective,
+                  std::int64_t steps, bool records) {
   auto model = points_model<T, Cuda>();
   Trainer trainer(model, optimizer, config);
   if (std::filesystem::exists(trainer.checkpoint_path())) trainer.resume();
-  DdpmStep step(model, ddpm);
+  DiffusionStep step(model, objective);
   cuda::Upload upload;
   if (records)
     trainer.fit_steps(points_data(), steps,
                       [&](const PointBatch& batch, Rng& rng) { return step(upload(batch.points), rng); });
   else
-    trainer.fit_steps(points_data(), steps,
-                      [&](const PointBatch& batch, Rng& rng) { return ddpm.loss(model, upload(batch.points), rng); });
+    trainer.fit_steps(points_data(), steps, [&](const PointBatch& batch, Rng& rng) {
+      return objective.loss(model, upload(batch.points), rng);
+    });
   REQUIRE(step.recorded() == records);
   REQUIRE(step.why_not().empty());
   return bytes_of(trainer.checkpoint_path());
@@ -32,17 +35,16 @@ std::string train(const TrainerConfig& config, const Optimizer& optimizer, const
 
 /// Requires the same weights, moments, averages, random states and sums of losses after nine steps, at once and in two
 /// runs.
-template <class T, class Optimizer>
-void require_same_run(const Optimizer& optimizer, double max_norm, Prediction prediction = Prediction::epsilon) {
+template <class T, class Optimizer, class Objective>
+void require_same_run(const Optimizer& optimizer, double max_norm, const Objective& objective) {
   ScratchFolder const folder;
   auto config = points_config({});
   config.max_norm = max_norm;
   config.ema_warmup = true;
   config.schedule = CosineDecay{.steps = 12, .warmup = 4};
-  Ddpm const ddpm(points_ddpm().schedule, {.prediction = prediction});
   auto const run = [&](const char* name, std::int64_t steps, bool records) {
     config.out = folder / name;
-    return train<T>(config, optimizer, ddpm, steps, records);
+    return train<T>(config, optimizer, objective, steps, records);
   };
   auto const wanted = run("ordinary", 9, false);
   REQUIRE(run("recorded", 9, true) == wanted);
@@ -54,18 +56,19 @@ void require_same_run(const Optimizer& optimizer, double max_norm, Prediction pr
 
 TEMPLATE_TEST_CASE("Recorded training steps have the bits of steps that are not", "[train][graph]", float, bf16) {
   double const never = std::numeric_limits<double>::infinity();
-  require_same_run<TestType>(points_optimizer, 0.05);  // clips every step
-  require_same_run<TestType>(Adam{{.learning_rate = 1e-2, .weight_decay = 0.1, .amsgrad = true}}, 1e6);
-  require_same_run<TestType>(Adam{{.learning_rate = 1e-2}}, never, Prediction::x0);
-  require_same_run<TestType>(Sgd{{.learning_rate = 1e-2, .momentum = 0.9, .nesterov = true}}, 1, Prediction::v);
-  require_same_run<TestType>(Sgd{{.learning_rate = 1e-2}}, never);
+  auto const ddpm = [](Prediction prediction) { return Ddpm(points_ddpm().schedule, {.prediction = prediction}); };
+  require_same_run<TestType>(points_optimizer, 0.05, points_ddpm());  // clips every step
+  require_same_run<TestType>(Adam{{.learning_rate = 1e-2, .weight_decay = 0.1, .amsgrad = true}}, 1e6, Edm{});
+  require_same_run<TestType>(Adam{{.learning_rate = 1e-2}}, never, ddpm(Prediction::x0));
+  require_same_run<TestType>(Sgd{{.learning_rate = 1e-2, .momentum = 0.9, .nesterov = true}}, 1, ddpm(Prediction::v));
+  require_same_run<TestType>(Sgd{{.learning_rate = 1e-2}}, never, FlowMatching{});
 }
 
-TEST_CASE("DdpmStep: by hand, whatever changes between the steps", "[train][graph]") {
+TEST_CASE("DiffusionStep: by hand, whatever changes between the steps", "[train][graph]") {
   auto const run = [](bool records) {
     auto model = points_model<float, Cuda>();
     auto const ddpm = points_ddpm();
-    DdpmStep step(model, ddpm);
+    DiffusionStep step(model, ddpm);
     Rng rng(3);
     auto const steps = [&](int count, Index batch, auto const& optimizer, const StepOptions& options) {
       for (int i = 0; i < count; ++i) {
@@ -98,11 +101,11 @@ TEST_CASE("DdpmStep: by hand, whatever changes between the steps", "[train][grap
   REQUIRE(max_abs_difference(run(true), run(false)) == 0);
 }
 
-TEST_CASE("DdpmStep: a loss that is read before the update, and one that is used twice", "[train][graph]") {
+TEST_CASE("DiffusionStep: a loss that is read before the update, and one that is used twice", "[train][graph]") {
   auto gpu = points_model<float, Cuda>();
   auto cpu = points_model<float, Cpu>();
-  DdpmStep on_gpu(gpu, points_ddpm());
-  DdpmStep on_cpu(cpu, points_ddpm());
+  DiffusionStep on_gpu(gpu, points_ddpm());
+  DiffusionStep on_cpu(cpu, points_ddpm());
   Rng rng(3), same(3);
   for (int i = 0; i < 6; ++i) {
     auto const x = random_tensor<float>({4, 2}, static_cast<std::uint64_t>(i));
@@ -120,11 +123,11 @@ TEST_CASE("DdpmStep: a loss that is read before the update, and one that is used
   REQUIRE(relative_difference(to<Cpu>(gpu.weights()), cpu.weights()) <= 1e-4);
 }
 
-TEST_CASE("DdpmStep: a step adds to gradients that are there", "[train][graph]") {
+TEST_CASE("DiffusionStep: a step adds to gradients that are there", "[train][graph]") {
   auto gpu = points_model<float, Cuda>();
   auto cpu = points_model<float, Cpu>();
-  DdpmStep on_gpu(gpu, points_ddpm());
-  DdpmStep on_cpu(cpu, points_ddpm());
+  DiffusionStep on_gpu(gpu, points_ddpm());
+  DiffusionStep on_cpu(cpu, points_ddpm());
   Rng rng(3), same(3);
   for (int i = 0; i < 5; ++i) {
     auto const x = random_tensor<float>({4, 2}, static_cast<std::uint64_t>(i));
@@ -140,11 +143,11 @@ TEST_CASE("DdpmStep: a step adds to gradients that are there", "[train][graph]")
   REQUIRE(on_gpu.recorded());
 }
 
-TEST_CASE("DdpmStep: dropout from another Rng than the noise is not recorded", "[train][graph]") {
+TEST_CASE("DiffusionStep: dropout from another Rng than the noise is not recorded", "[train][graph]") {
   auto const run = [](bool by_step) {
     auto model = points_model<float, Cuda>();
     auto const ddpm = points_ddpm();
-    DdpmStep step(model, ddpm);
+    DiffusionStep step(model, ddpm);
     Rng rng(3), masks(4);
     Training const training(masks);
     for (int i = 0; i < 4; ++i) {
