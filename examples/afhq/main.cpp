@@ -104,10 +104,11 @@ CLI::App& add_sample(CLI::App& app, Options& o) {
   command.add_option("--checkpoint", o.checkpoint, "checkpoint.safetensors of a run, or one that it kept")->required();
   command.add_option("--out", o.out, "Folder for 0.png, 1.png, ...")->required();
   add(command, "--count", o.sample_count, "Images")->check(CLI::PositiveNumber);
-  add(command, "--sampler", o.sampler, "ddpm, ddim or dpm_solver")
-      ->check(CLI::IsMember(Names{"ddpm", "ddim", "dpm_solver"}));
+  add(command, "--sampler", o.sampler, "ddpm, ddim, dpm_solver, dpm_solver_sde, euler or heun")
+      ->check(CLI::IsMember(Names{"ddpm", "ddim", "dpm_solver", "dpm_solver_sde", "euler", "heun"}));
   command
-      .add_option("--steps", o.sampler_steps, "Of the sampler; without it all for ddpm, 50 for ddim, 20 for dpm_solver")
+      .add_option("--steps", o.sampler_steps,
+                  "Of the sampler; without it all for ddpm, 50 for ddim and euler, 20 for the others")
       ->check(CLI::PositiveNumber);
   add(command, "--variance", o.variance, "Of ddpm: small is the posterior's, large is beta")
       ->check(CLI::IsMember(Names{"small", "large"}));

@@ -35,7 +35,7 @@ struct Options : example::TrainingOptions {
   std::string checkpoint;
   st::Index sample_count = 500;
   std::string sampler = "ddpm";
-  int sampler_steps = 0;  ///< 0: all of ddpm, 50 of ddim, 20 of dpm_solver
+  int sampler_steps = 0;  ///< 0: all of ddpm, 50 of ddim and euler, 20 of the others
   std::string variance = "small";
   double guidance = 7.5;
   std::string label = "random";

@@ -28,8 +28,10 @@ SamplingTask make_task(const Options& options, const st::TrainingState& state) {
   auto& settings = task.settings;
   settings.sampler = options.sampler;
   settings.steps = options.sampler_steps;
-  if (settings.steps == 0)
-    settings.steps = std::min(timesteps, options.sampler == "ddpm" ? timesteps : options.sampler == "ddim" ? 50 : 20);
+  if (settings.steps == 0) {
+    bool const first_order = options.sampler == "ddim" || options.sampler == "euler";
+    settings.steps = std::min(timesteps, options.sampler == "ddpm" ? timesteps : first_order ? 50 : 20);
+  }
   settings.variance = options.variance == "small" ? st::Variance::fixed_small : st::Variance::fixed_large;
   settings.guidance = task.description.is_conditional() ? options.guidance : 0;
   settings.seed = options.seed;

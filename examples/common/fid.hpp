@@ -14,6 +14,8 @@
 #include <stipple/diffusion/samplers/ddim.hpp>
 #include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/diffusion/samplers/dpm_solver.hpp>
+#include <stipple/diffusion/samplers/euler.hpp>
+#include <stipple/diffusion/samplers/heun.hpp>
 #include <stipple/io/hash.hpp>
 #include <stipple/metrics/classifier_features.hpp>
 #include <stipple/metrics/evaluate.hpp>
@@ -54,6 +56,16 @@ st::Tensor<float> draw_samples(const F& f, const st::Schedule& schedule, st::Var
       return st::sample_ddim(f, x_T, schedule, {.steps = steps, .callback = batch.callback});
     if (batch.how.sampler == "dpm_solver")
       return st::sample_dpm_solver(f, x_T, schedule, {.steps = steps, .callback = batch.callback});
+    if (batch.how.sampler == "dpm_solver_sde")
+      return st::sample_dpm_solver(f, x_T, schedule, batch.rng,
+                                   {.steps = steps,
+                                    .algorithm = st::DpmAlgorithm::sde_dpm_solver_pp,
+                                    .first_sample = batch.first_sample,
+                                    .callback = batch.callback});
+    if (batch.how.sampler == "euler")
+      return st::sample_euler(f, x_T, schedule, {.steps = steps, .callback = batch.callback});
+    if (batch.how.sampler == "heun")
+      return st::sample_heun(f, x_T, schedule, {.steps = steps, .callback = batch.callback});
     return st::sample_ddpm(
         f, x_T, schedule, batch.rng,
         {.steps = steps, .variance = variance, .first_sample = batch.first_sample, .callback = batch.callback});

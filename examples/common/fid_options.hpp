@@ -34,10 +34,12 @@ inline void add_fid_options(CLI::App& app, FidOptions& o, bool guided) {
   add(app.add_option("--fid-count", o.count, "Images for each figure"))
       ->check(CLI::Range(2, 1'000'000))
       ->capture_default_str();
-  add(app.add_option("--fid-samplers", o.samplers, "One or more of ddpm, ddim and dpm_solver"))
-      ->check(CLI::IsMember(std::vector<std::string>{"ddpm", "ddim", "dpm_solver"}))
+  add(app.add_option("--fid-samplers", o.samplers,
+                     "One or more of ddpm, ddim, dpm_solver, dpm_solver_sde, euler and heun"))
+      ->check(CLI::IsMember(std::vector<std::string>{"ddpm", "ddim", "dpm_solver", "dpm_solver_sde", "euler", "heun"}))
       ->capture_default_str();
-  add(app.add_option("--fid-steps", o.steps, "Numbers of sampling steps; without it all timesteps"))
+  add(app.add_option("--fid-steps", o.steps,
+                     "Numbers of sampling steps, each two calls of the network for heun; without it all timesteps"))
       ->check(CLI::PositiveNumber);
   if (!guided) return;
   add(app.add_option("--fid-guidance", o.guidance, "Scales of guidance; without it that of the program's own samples"))

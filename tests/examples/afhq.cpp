@@ -209,6 +209,10 @@ TEST_CASE("afhq sample: samplers, guidance and labels") {
   };
   CHECK(image(0, 2) == image(5, 2));
   CHECK(image(0, 1) == image(7, 1));
+  auto const euler = draw("--label each --sampler euler --steps 5");
+  CHECK(euler != each);
+  CHECK(draw("--label each --sampler heun --steps 5") != euler);
+  CHECK(draw("--label each --sampler dpm_solver_sde --steps 5") != kinds[1]);
 }
 
 TEST_CASE("afhq evaluate: figures of two folders, with the name and hash of their network") {

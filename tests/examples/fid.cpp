@@ -120,8 +120,9 @@ TEST_CASE("figures of samples: padded digits with and without labels, and clothe
   std::string const few = "--fid-count 6" + place.by_classifier();
   require_success(place.command("mnist_attention", labelled, attention + "--conditional --recipe best " + few));
   require_success(
-      place.command("mnist_attention", plain, attention + "--fid-samplers dpm_solver --fid-steps 2 " + few));
-  require_success(place.command("fashion_mnist", clothes, "--recipe best --timesteps 3 --sample-count 1 " + few));
+      place.command("mnist_attention", plain, attention + "--fid-samplers dpm_solver_sde --fid-steps 2 " + few));
+  require_success(place.command("fashion_mnist", clothes,
+                                "--recipe best --timesteps 3 --sample-count 1 --fid-samplers heun " + few));
   for (auto const& out : {labelled, plain, clothes}) {
     auto const figures = figures_of(out);
     REQUIRE(figures.size() == 2);
@@ -142,7 +143,7 @@ TEST_CASE("figures of samples: what cannot be done is said before training") {
   auto const given = place.by_classifier();
   require_failure(place.guided(out, "--fid-count 5"), 2, "--fid-classifier");
   require_failure(place.guided(out, given + "--fid-count 1"), 2, "--fid-count");
-  require_failure(place.guided(out, given + "--fid-samplers euler"), 2, "--fid-samplers");
+  require_failure(place.guided(out, given + "--fid-samplers plms"), 2, "--fid-samplers");
   require_failure(place.guided(out, given + "--fid-steps 0"), 2, "--fid-steps");
   require_failure(place.guided(out, given + "--fid-steps 3 7"), 1, "--fid-steps: given 7, wanted at most the 6");
   require_failure(place.guided(out, given + "--fid-guidance 1 --network time"), 1, "--fid-guidance");
