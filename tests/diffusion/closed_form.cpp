@@ -269,12 +269,26 @@ TEST_CASE("the stochastic solver of order 1 is DDPM") {
   }
 }
 
-TEST_CASE("a schedule with nothing of the data left works with v and x0, and refuses epsilon") {
+TEST_CASE("a schedule with nothing of the data left works with all predictions but epsilon") {
   auto const schedule = rescale_zero_terminal_snr(linear_schedule());
   Rng rng(1);
   Tensor<double> const x({3, 2}, 1.0);
-  for (auto const kind : {Prediction::v, Prediction::x0}) {
+  for (auto const kind : {Prediction::v, Prediction::x0, Prediction::flow}) {
     auto const f = exact_denoiser<double>(schedule, kind);
+    auto const half = Approx(0.5).epsilon(0.01);
+    CHECK(factor_of([&](auto const& one) { return sample_euler(f, one, schedule, {.prediction = kind}); }) == half);
+    CHECK(factor_of([&](auto const& one) { return sample_heun(f, one, schedule, {.prediction = kind}); }) == half);
+    for (int const order : {1, 2, 3})
+      CHECK(factor_of([&](auto const& one) {
+              return sample_dpm_solver(f, one, schedule, {.order = order, .prediction = kind});
+            }) == half);
+    require_error([&] { sample_euler(f, x, schedule, {.karras = true, .prediction = kind}); }, "up to infinity");
+    require_error(
+        [&] {
+          sample_dpm_solver(f, x, schedule,
+                            {.algorithm = DpmAlgorithm::dpm_solver, .end_at_smallest = true, .prediction = kind});
+        },
+        "from where nothing of the data is left");
     CHECK(factor_of([&](auto const& one) { return sample_ddim(f, one, schedule, {.prediction = kind}); }) ==
           Approx(0.5).epsilon(0.01));
     auto const end = sample_ddpm(f, x, schedule, rng, {.prediction = kind});

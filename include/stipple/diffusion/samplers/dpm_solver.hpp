@@ -166,6 +166,9 @@ Tensor<S, D> run_dpm_solver(const DenoiserFunction<S, D>& denoise, const Tensor<
   X0Bound const bound(name, options);
   check_dpm_solver(name, options);
   require(static_cast<bool>(levels.of_ratio), name, ": given a flow, wanted a schedule or EDM's noise levels");
+  require(levels.at.front().alpha > 0 || !integrates_noise(options.algorithm), name,
+          ": given an algorithm that integrates the noise from where nothing of the data is left (abar = 0), wanted "
+          "timesteps below it");
   Tensor<S, D> x = levels.start == 1 ? x_T : ops::affine(x_T, levels.start);
   std::vector<Tensor<S, D>> before;  // predictions of the last steps, newest first
   std::size_t const steps = levels.at.size() - 1;

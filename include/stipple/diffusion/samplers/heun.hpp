@@ -29,7 +29,8 @@ struct HeunOptions {
 };
 
 /// Heun's method (Karras et al. 2022, algorithm 2): Euler's step, then the mean of the slopes at its two ends, from
-/// x_T (N, ...), standard normals, to x_0. `f` is a denoiser or a network. The last step, to the data, is Euler's.
+/// x_T (N, ...), standard normals, to x_0. `f` is a denoiser or a network. The last step, to the data, is Euler's,
+/// and so is one from noise with nothing of the data (abar = 0).
 /// x, `noise`, callbacks and errors are those of sample_euler; x0 of a callback is the second prediction.
 template <Real S, Device D, class F, class Process, class Noise>
 Tensor<S, D> sample_heun(const F& f, const Tensor<S, D>& x_T, const Process& process, Noise&& noise,

@@ -59,8 +59,8 @@ struct LevelChoice {
   }
 };
 
-/// The levels of a schedule. alpha^2 + sigma^2 = 1, and x is that of q_sample. Throws for bad choices, and for a
-/// timestep where nothing of the data is left.
+/// The levels of a schedule. alpha^2 + sigma^2 = 1, and x is that of q_sample. Throws for bad choices, and where
+/// nothing of the data is left (alpha = 0) for a predicted noise, and for levels between timesteps.
 STIPPLE_INLINE NoiseLevels noise_levels(const Schedule& schedule, const LevelChoice& choice);
 
 namespace detail {
@@ -112,11 +112,10 @@ class ScheduleLevels {
     auto const below = static_cast<std::size_t>(t);
     double const share = t - static_cast<double>(below);
     double const abar = abar_[below];
-    require(abar > 0, name_, ": nothing of the data is left at timestep ", t, " (abar = 0), wanted timesteps below it");
+    if (prediction_ == Prediction::epsilon || share > 0) require_data(abar, below);
     if (share == 0) return level(t, std::sqrt(abar), std::sqrt(1 - abar));
     double const above = abar_[below + 1];
-    require(above > 0, name_, ": nothing of the data is left at timestep ", below + 1,
-            " (abar = 0), wanted timesteps below it");
+    require_data(above, below + 1);
     double const ratio = (1 - share) * ratio_of(abar) + share * ratio_of(above);
     double const alpha = 1 / std::sqrt(ratio * ratio + 1);
     return level(t, alpha, ratio * alpha);
@@ -138,6 +137,10 @@ class ScheduleLevels {
   }
 
  private:
+  void require_data(double abar, std::size_t t) const {
+    require(abar > 0, name_, ": nothing of the data is left at timestep ", t, " (abar = 0), wanted timesteps below it",
+            prediction_ == Prediction::epsilon ? ", or another prediction" : "");
+  }
   static double ratio_of(double abar) { return std::sqrt((1 - abar) / abar); }
   NoiseLevel level(double t, double alpha, double sigma) const {
     return {t, alpha, sigma, x0_form(prediction_, alpha, sigma)};
@@ -168,6 +171,7 @@ STIPPLE_INLINE NoiseLevels noise_levels(const Schedule& schedule, const LevelCho
   NoiseLevels result;
   if (choice.karras || choice.exponential) {
     double const high = levels.at(whole ? last : timesteps.front()).ratio();
+    require(std::isfinite(high), choice.name, ": given noise levels up to infinity (abar = 0), wanted timesteps");
     double const low = levels.at(whole ? 0 : timesteps.back()).ratio();
     auto const ratios =
         choice.karras ? detail::karras_sigmas(high, low, steps, 7) : detail::exponential_sigmas(high, low, steps);

@@ -48,7 +48,7 @@ inline StepWeights euler_weights(const NoiseLevel& now, const NoiseLevel& next, 
   double const kept = ratio / now.ratio();
   StepWeights w;
   w.x0_form = now.x0;
-  w.x = kept * next.alpha / now.alpha;
+  w.x = ratio * next.alpha / now.sigma;  // kept, in the scale of `next`; 0 where x holds nothing of the data
   w.x0 = (1 - kept) * next.alpha;
   return w;
 }
@@ -92,7 +92,7 @@ Tensor<S, D> run_ode(const char* name, const DenoiserFunction<S, D>& denoise, co
   for (std::size_t i = 0; i < steps; ++i) {
     NoiseLevel now = levels.at[i];
     NoiseLevel const& next = levels.at[i + 1];
-    if (double const gamma = settings.gamma(now.ratio(), steps); gamma > 0) {
+    if (double const gamma = settings.gamma(now.ratio(), steps); gamma > 0 && now.alpha > 0) {
       auto const noisier = levels.of_ratio((1 + gamma) * now.ratio());
       double const added = std::sqrt(gamma * (2 + gamma)) * now.ratio();
       x = weighted_sum(noisier.alpha / now.alpha, x, noisier.alpha * added * settings.s_noise,
@@ -110,7 +110,7 @@ Tensor<S, D> run_ode(const char* name, const DenoiserFunction<S, D>& denoise, co
       weights.extra[0] = next.alpha * up;
       extras.push_back(&z);
     }
-    bool const corrected = settings.second_order && next.sigma > 0;
+    bool const corrected = settings.second_order && next.sigma > 0 && now.alpha > 0;
     auto result =
         step(weights, settings.bound, x, predict(name, denoise, x, now.timestep), extras, keep_x0 || corrected);
     if (corrected) {
