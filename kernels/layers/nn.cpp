@@ -7,6 +7,6 @@
 #include <stipple/nn/embedding.hpp>
 #include <stipple/nn/init.hpp>
 #include <stipple/nn/linear.hpp>
-#include <stipple/nn/model.hpp>
+#include <stipple/nn/model_state.hpp>
 #include <stipple/nn/norm.hpp>
 #include <stipple/nn/timestep_mlp.hpp>

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include <stipple/nn/model.hpp>
 #include <stipple/optim/adam.hpp>
 #include <stipple/optim/sgd.hpp>
 

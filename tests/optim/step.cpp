@@ -1,6 +1,7 @@
 // Optimiser steps on whole arenas: every instruction set, any number of threads, clipping, averages, wrong settings.
 #include <limits>
 
+#include <stipple/nn/model.hpp>
 #include <stipple/optim/adam.hpp>
 #include <stipple/optim/sgd.hpp>
 

@@ -9,6 +9,7 @@
 
 #include <stipple/autograd/recorded_call.hpp>
 #include <stipple/diffusion/ddpm.hpp>
+#include <stipple/nn/model.hpp>
 #include <stipple/optim/step.hpp>
 
 namespace stipple {

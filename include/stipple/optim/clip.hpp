@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include <stipple/core/compiled.hpp>
-#include <stipple/nn/model.hpp>
+#include <stipple/nn/model_state.hpp>
 
 namespace stipple {
 
