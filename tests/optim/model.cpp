@@ -1,4 +1,7 @@
 // Model: the arena and what reads from it.
+#include <limits>
+#include <vector>
+
 #include <stipple/nn/model.hpp>
 #include <stipple/optim/adam.hpp>
 
@@ -98,6 +101,16 @@ TEMPLATE_TEST_CASE("Model: gradients arrive in the arena, zero where there are n
     model.zero_grad();
     for (float const value : model.gradients().span()) CHECK(value == 0);
   }
+}
+
+TEST_CASE("Model: gradients are zero between parameters too, whatever their memory held before") {
+  auto const size = tiny_model<float>().gradients().size();
+  {
+    std::vector<Tensor<float>> used;
+    for (int i = 0; i < 16; ++i) used.emplace_back(Shape{size}, std::numeric_limits<float>::quiet_NaN());
+  }
+  auto model = tiny_model<float>();
+  for (float const value : model.gradients().span()) CHECK(value == 0);
 }
 
 TEST_CASE("Model: tied weights share one place and sum their gradients") {

@@ -1,6 +1,7 @@
 // ModelState: the parameters of a network in one contiguous arena; so are gradients, moments and moving average.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -126,7 +127,10 @@ class ModelState {
  private:
   static constexpr Index alignment = 32;  // elements: 64 bytes of bf16, and whole vectors everywhere
 
+  // Elements that a parameter of `size` takes in an arena.
+  static Index padded(Index size) { return (std::max<Index>(1, size) + alignment - 1) / alignment * alignment; }
   std::vector<std::shared_ptr<autograd::Node>> plan(const std::vector<LeafRef<D>>& leaves);
+  Arena arena_with_gaps_cleared() const;
   // What a parameter of element U reads.
   template <Real U>
   Tensor<U, D> value_view(const Arena& full, const Tensor<T, D>& rounded, std::size_t i) const;
@@ -148,7 +152,6 @@ class ModelState {
 
 #if STIPPLE_DEFINES(nn)
 
-#include <algorithm>
 #include <cmath>
 
 #include <stipple/backend/cpu/arithmetic.hpp>
@@ -274,11 +277,23 @@ std::vector<std::shared_ptr<autograd::Node>> ModelState<T, D>::plan(const std::v
       auto const first = static_cast<std::size_t>(tied - sinks.begin());
       bool const is_new = leaf.var.sink() == nullptr || tied == sinks.end();
       parameters_.push_back({ref.path, is_new ? size_ : parameters_[first].offset, leaf.var.shape(), leaf.layout});
-      if (is_new) size_ += (std::max<Index>(1, leaf.var.value().size()) + alignment - 1) / alignment * alignment;
+      if (is_new) size_ += padded(leaf.var.value().size());
       sinks.push_back(leaf.var.sink());
     });
   }
   return sinks;
+}
+
+// An arena of which only what lies between parameters is written, so that a model that is never trained takes no memory
+// from the system for its gradients.
+template <Real T, Device D>
+auto ModelState<T, D>::arena_with_gaps_cleared() const -> Arena {
+  Arena arena({size_});
+  for (auto const& parameter : parameters_) {
+    auto const size = parameter.shape.size();
+    if (padded(size) > size) arena.view(parameter.offset + size, {padded(size) - size}).fill(0);
+  }
+  return arena;
 }
 
 template <Real T, Device D>
@@ -286,7 +301,7 @@ void ModelState<T, D>::adopt(const std::vector<LeafRef<D>>& leaves) {
   auto sinks = plan(leaves);
   weights_ = Arena::zeros({size_});
   if constexpr (has_working) working_ = Tensor<T, D>::zeros({size_});
-  gradients_ = Arena::zeros({size_});
+  gradients_ = arena_with_gaps_cleared();
   std::size_t i = 0;
   for (auto const& ref : leaves) {
     bool const is_parameter = detail::with_parameter<T>(ref, [&]<class U>(Parameter<U, D>& leaf) {
