@@ -63,19 +63,28 @@ TEST_CASE("figures are those of the measures over the features") {
   CHECK(figures.precision_recall->precision == pr.precision);
   CHECK(figures.precision_recall->recall == pr.recall);
 
-  // Sets smaller than a subset: one subset of as many as the smaller set has.
-  CHECK(figures.kid_subsets.subsets == 1);
-  CHECK(figures.kid_subsets.subset_size == 17);
+  // Small sets: subsets of half the smaller one, and an estimate from all vectors of both.
+  CHECK(figures.kid_subsets.subsets == 100);
+  CHECK(figures.kid_subsets.subset_size == 8);
   Rng rng(0);
-  CHECK(figures.kid->mean == kernel_distance(real.vectors, generated.vectors, {1, 17}, rng).mean);
+  auto const kid = kernel_distance(real.vectors, generated.vectors, {100, 8}, rng);
+  CHECK(figures.kid->mean == kid.mean);
+  CHECK(figures.kid->standard_deviation == kid.standard_deviation);
+  CHECK(kid.standard_deviation > 0);
+  CHECK(figures.kid_of_all == kernel_distance(real.vectors, generated.vectors));
+  CHECK(std::abs(*figures.kid_of_all - kid.mean) < kid.standard_deviation);
   auto const drawn = compare(real, generated, {.kernel = {5, 10}, .seed = 3});
   Rng other(3);
-  CHECK(drawn.kid->mean == kernel_distance(real.vectors, generated.vectors, {5, 10}, other).mean);
-  CHECK(drawn.kid->standard_deviation > 0);
+  CHECK(drawn.kid->mean == kernel_distance(real.vectors, generated.vectors, {5, 8}, other).mean);
+  CHECK(compare(real, generated, {.kernel = {5, 7}}).kid_subsets.subset_size == 7);
+  auto const pair = collect_features(network, batches_of(random_pixels({2, 3, 3, 3}, 3)));
+  CHECK(compare(pair, real).kid_subsets.subset_size == 2);
+  CHECK(drawn.kid_subsets.subset_size == 8);
 
   auto const json = to_json(drawn);
-  for (const char* const name : {"network", "weights_sha256", "real_images", "generated_images", "fid", "kid_mean",
-                                 "kid_standard_deviation", "kid_subsets", "kid_subset_size", "precision", "recall"})
+  for (const char* const name :
+       {"network", "weights_sha256", "real_images", "generated_images", "fid", "kid_mean", "kid_standard_deviation",
+        "kid_subsets", "kid_subset_size", "kid_of_all", "precision", "recall"})
     CHECK(json.contains(name));
 }
 
@@ -87,6 +96,7 @@ TEST_CASE("statistics alone give the Frechet distance alone") {
   auto const figures = compare(real, collect_features(network, batches_of(b)));
   CHECK(figures.fid == evaluate(network, batches_of(a), batches_of(b)).fid);
   CHECK_FALSE(figures.kid.has_value());
+  CHECK_FALSE(figures.kid_of_all.has_value());
   CHECK_FALSE(figures.precision_recall.has_value());
   CHECK_FALSE(to_json(figures).contains("kid_mean"));
 }

@@ -59,6 +59,24 @@ TEST_CASE("the kernel distance over random subsets") {
   CHECK(all.standard_deviation < 1e-9);
 }
 
+TEST_CASE("the kernel distance of sets that are too large for one product") {
+  auto const x = random_tensor({2500, 3}, 1), y = random_tensor({1300, 3}, 2);
+  auto const sum = [](const Tensor<float>& a, const Tensor<float>& b, bool skip_diagonal) {
+    double total = 0;
+    for (Index i = 0; i < a.dim(0); ++i)
+      for (Index j = 0; j < b.dim(0); ++j) {
+        double product = 0;
+        for (Index d = 0; d < 3; ++d) product += double{a.data()[3 * i + d]} * double{b.data()[3 * j + d]};
+        if (!skip_diagonal || i != j) total += std::pow(product / 3 + 1, 3);
+      }
+    return total;
+  };
+  double const n = 2500, m = 1300;
+  double const wanted =
+      sum(x, x, true) / (n * (n - 1)) + sum(y, y, true) / (m * (m - 1)) - 2 * sum(x, y, false) / (n * m);
+  CHECK(kernel_distance(x, y) == Approx(wanted).margin(1e-6));
+}
+
 TEST_CASE("subsets hold different rows") {
   Tensor<float> x({40, 1});
   for (Index i = 0; i < 40; ++i) x.data()[i] = static_cast<float>(i);

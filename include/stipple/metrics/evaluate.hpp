@@ -44,8 +44,8 @@ STIPPLE_IO_INLINE FeatureSet collect_features(const FeatureNetwork& network, con
                                               Keep keep = Keep::vectors);
 
 struct EvaluationOptions {
-  /// Subsets of the kernel distance. Where a set has no more vectors than `subset_size`, one subset of as many as the
-  /// smaller set has stands for all.
+  /// Subsets of the kernel distance. They are made smaller, to half the vectors of the smaller set, where it has less
+  /// than twice `subset_size`: subsets of nearly all vectors would hardly differ, so that their deviation says nothing.
   KernelDistanceOptions kernel = {};
   Index neighbours = 3;    ///< of precision and recall
   std::uint64_t seed = 0;  ///< of the subsets
@@ -58,6 +58,7 @@ struct Evaluation {
   double fid = 0;
   std::optional<KernelDistance> kid;
   KernelDistanceOptions kid_subsets;  ///< as they were drawn
+  std::optional<double> kid_of_all;   ///< the unbiased estimate from all vectors of both sets
   std::optional<PrecisionRecall> precision_recall;
 };
 
@@ -129,14 +130,15 @@ STIPPLE_IO_INLINE Evaluation compare(const FeatureSet& real, const FeatureSet& g
   require(network.name == generated.network.name && network.hash == generated.network.hash,
           "compare: given features of ", network.name, " (", network.hash, ") and of ", generated.network.name, " (",
           generated.network.hash, "), wanted those of one network");
-  Evaluation result{network.name, network.hash, real.count, generated.count, 0, {}, {}, {}};
+  Evaluation result{network.name, network.hash, real.count, generated.count, 0, {}, {}, {}, {}};
   result.fid = frechet_distance(*real.statistics, *generated.statistics);
   if (!real.vectors.defined() || !generated.vectors.defined()) return result;
   Index const fewest = std::min(real.count, generated.count);
   result.kid_subsets = options.kernel;
-  if (fewest <= options.kernel.subset_size) result.kid_subsets = {1, fewest};
+  result.kid_subsets.subset_size = std::min(options.kernel.subset_size, std::max<Index>(2, fewest / 2));
   Rng rng(options.seed);
   result.kid = kernel_distance(real.vectors, generated.vectors, result.kid_subsets, rng);
+  result.kid_of_all = kernel_distance(real.vectors, generated.vectors);
   if (fewest > options.neighbours)
     result.precision_recall = precision_recall(real.vectors, generated.vectors, options.neighbours);
   return result;
@@ -159,6 +161,7 @@ STIPPLE_IO_INLINE Json to_json(const Evaluation& e) {
     json["kid_standard_deviation"] = e.kid->standard_deviation;
     json["kid_subsets"] = e.kid_subsets.subsets;
     json["kid_subset_size"] = e.kid_subsets.subset_size;
+    json["kid_of_all"] = *e.kid_of_all;
   }
   if (e.precision_recall) {
     json["precision"] = e.precision_recall->precision;

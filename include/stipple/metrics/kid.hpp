@@ -16,18 +16,22 @@ namespace detail {
 
 /// Sum over all pairs of k(x, y) = (x.y / D + 1)^3, without the diagonal where `skip_diagonal`.
 inline double kernel_sum(const Tensor<float>& x, const Tensor<float>& y, bool skip_diagonal) {
-  auto const products = ops::matmul(x, y, {.transpose_b = true});
+  constexpr Index most = 1024;  // rows at a time: all products of large sets would fill the memory
   Index const columns = y.dim(0);
   double const scale = 1.0 / static_cast<double>(x.dim(1));
   double total = 0;
-  for (Index i = 0; i < x.dim(0); ++i) {
-    double row = 0;
-    for (Index j = 0; j < columns; ++j) {
-      if (skip_diagonal && i == j) continue;
-      double const k = static_cast<double>(products.data()[i * columns + j]) * scale + 1;
-      row += k * k * k;
+  for (Index begin = 0; begin < x.dim(0); begin += most) {
+    Index const end = std::min(begin + most, x.dim(0));
+    auto const products = ops::matmul(x.slice(begin, end), y, {.transpose_b = true});
+    for (Index i = begin; i < end; ++i) {
+      double row = 0;
+      for (Index j = 0; j < columns; ++j) {
+        if (skip_diagonal && i == j) continue;
+        double const k = static_cast<double>(products.data()[(i - begin) * columns + j]) * scale + 1;
+        row += k * k * k;
+      }
+      total += row;
     }
-    total += row;
   }
   return total;
 }
