@@ -19,7 +19,7 @@ class SafetensorsFile;
 /// Whose Inception v3: how it pools, and how images are brought to its size.
 enum class InceptionVersion {
   pytorch_fid,  ///< the first FID's network as PyTorch's mseitzer/pytorch-fid has it; bilinear, to 299 x 299 pixels
-  torchvision,  ///< torchvision's with ImageNet weights; images as above
+  torchvision,  ///< torchvision's with ImageNet weights; images as above, as pytorch-fid has it, not cut out
   afhq,         ///< of StarGAN v2 and the AFHQ assignments: torchvision's; 8-bit images by Pillow, to 256 x 256 pixels
 };
 
