@@ -31,6 +31,7 @@ TEMPLATE_TEST_CASE("Tensor: construction from a value and from a list", "", floa
 TEST_CASE("Tensor: no storage, no elements, one element") {
   Tensor<float> const none;
   CHECK_FALSE(none.defined());
+  CHECK_FALSE(none.clone().defined());
   Tensor<float> const empty({0, 4});
   CHECK(empty.defined());
   CHECK(empty.size() == 0);
@@ -104,6 +105,9 @@ TEST_CASE("Tensor: errors name the shapes") {
   require_error([&] { (void)a.view(-1, {3}); }, "view: given offset -1");
   require_error([&] { (void)a.view(std::numeric_limits<Index>::max(), {3}); }, "view: given offset");
   require_error([&] { (void)a.dim(2); }, "given axis 2");
+  Tensor<float> none, scalar(Shape{}, 1.0f);  // which have the same shape
+  require_error([&] { scalar.copy_from(none); }, "copy: given an empty tensor");
+  require_error([&] { none.copy_from(scalar); }, "copy: given an empty tensor");
 }
 
 TEST_CASE("Tensor: a size that the system cannot give is an error") {

@@ -123,5 +123,7 @@ TEST_CASE("layer_norm refuses what does not fit", "[layer_norm]") {
                 "layer_norm backward: given a gradient of shape (6), wanted (2, 6)");
   require_error([&] { (void)ops::layer_norm_backward(x, x, w, w, w, out.rstd); },
                 "layer_norm backward: given statistics of shapes (6) and (2), wanted (2)");
+  require_error([&] { (void)ops::layer_norm_backward(w, w, w, w, Tensor<float>(), Tensor<float>()); },
+                "layer_norm backward: given no statistics");
   CHECK(ops::layer_norm(Tensor<float>({0, 6}), w, w).y.size() == 0);
 }

@@ -208,4 +208,21 @@ TEST_CASE("losses refuse shapes that differ, and means of nothing", "[loss]") {
   require_error([&] { (void)ops::cross_entropy(none, Tensor<std::int32_t>({0})); }, "no rows");
   require_error([&] { (void)ops::loss_backward<float>("l", y, x.value(), x.value(), {}); },
                 "given a gradient of shape");
+  require_error([&] { (void)ops::loss_backward<float>("l", Tensor<float>(), x.value(), x.value(), {}); },
+                "l: given an empty gradient");
+}
+
+TEST_CASE("the gradient of cross entropy refuses what the loss refuses", "[loss]") {
+  Tensor<float> const logits({2, 3}, 0.0f), dy(Shape{}, 1.0f), normalisers({2}, 0.0f);
+  Tensor<std::int32_t> const labels({2}, {0, 2});
+  auto const refuses = [&](const Tensor<float>& gradient, const Tensor<float>& x, const CrossEntropySpec& spec,
+                           const char* wanted) {
+    require_error([&] { (void)ops::cross_entropy_backward(gradient, x, labels, normalisers, spec); }, wanted);
+  };
+  refuses({}, logits, {}, "cross_entropy_backward: given an empty gradient");
+  refuses(normalisers, logits, {}, "given a gradient of shape (2), wanted ()");
+  refuses(dy, Tensor<float>({2, 0}), {}, "cross_entropy_backward: given logits of shape (2, 0)");
+  refuses(dy, Tensor<float>({3, 3}, 0.0f), {}, "labels of shape (2)");
+  refuses(dy, logits, {.label_smoothing = -1}, "label smoothing -1");
+  require_error([&] { (void)ops::cross_entropy_backward(dy, logits, labels, dy); }, "given normalisers of shape ()");
 }

@@ -90,6 +90,7 @@ LayerNormGradients<T, D> layer_norm_backward(const Tensor<T, D>& dy, const Tenso
   auto const rows = detail::layer_norm_rows("layer_norm backward", x, weight, bias);
   require(dy.shape() == x.shape(), "layer_norm backward: given a gradient of shape ", dy.shape(), ", wanted ",
           x.shape());
+  require(mean.defined() && rstd.defined(), "layer_norm backward: given no statistics");
   require(mean.shape() == rows && rstd.shape() == rows, "layer_norm backward: given statistics of shapes ",
           mean.shape(), " and ", rstd.shape(), ", wanted ", rows);
   LayerNormGradients<T, D> g;

@@ -87,9 +87,24 @@ inline double loss_weight(Reduction reduction, Index n) {
   return reduction == Reduction::mean ? 1.0 / static_cast<double>(n) : 1.0;
 }
 
-inline void check_loss_gradient(const char* name, const Shape& dy, Reduction reduction, const Shape& each) {
+template <Real A, Device D>
+void check_loss_gradient(const char* name, const Tensor<A, D>& dy, Reduction reduction, const Shape& each) {
   Shape const wanted = reduction == Reduction::none ? each : Shape{};
-  require(dy == wanted, name, ": given a gradient of shape ", dy, ", wanted ", wanted);
+  require(dy.defined(), name, ": given an empty gradient");
+  require(dy.shape() == wanted, name, ": given a gradient of shape ", dy.shape(), ", wanted ", wanted);
+}
+
+/// Checks logits (N, C) and labels (N).
+template <Real T, Device D>
+void check_cross_entropy(const char* name, const Tensor<T, D>& logits, const Tensor<std::int32_t, D>& labels,
+                         const CrossEntropySpec& spec) {
+  require(logits.rank() == 2 && labels.shape() == Shape{logits.dim(0)} && logits.dim(1) >= 1, name,
+          ": given logits of shape ", logits.shape(), " and labels of shape ", labels.shape(),
+          ", wanted (N, C) with at least one class, and (N)");
+  require(spec.label_smoothing >= 0 && spec.label_smoothing <= 1, name, ": given label smoothing ",
+          spec.label_smoothing, ", wanted 0 to 1");
+  require(spec.reduction != Reduction::mean || logits.dim(0) >= 1, name, ": given no rows to take the mean of");
+  check_ids(name, labels, logits.dim(1));
 }
 
 /// The total of a loss as a tensor without axes.
@@ -129,7 +144,7 @@ requires detail::TargetFor<T, U> Tensor<O, D> loss_backward(const char* name, co
                                                             const Tensor<T, D>& x, const Tensor<U, D>& y,
                                                             const LossSpec& spec, double sign) {
   detail::check_loss(name, x.shape(), y.shape(), x.defined() && y.defined(), spec);
-  detail::check_loss_gradient(name, dy.shape(), spec.reduction, x.shape());
+  detail::check_loss_gradient(name, dy, spec.reduction, x.shape());
   Tensor<O, D> dx(x.shape());
   using cpu::loss_backward;
   loss_backward<T, U, O>(spec.kind, static_cast<accumulate_t<T>>(spec.parameter), x.data(), y.data(), dy.data(),
@@ -143,14 +158,8 @@ template <Real T, Device D>
 CrossEntropy<T, D> cross_entropy(const Tensor<T, D>& logits, const Tensor<std::int32_t, D>& labels,
                                  const CrossEntropySpec& spec) {
   using A = accumulate_t<T>;
-  require(logits.rank() == 2 && labels.shape() == Shape{logits.dim(0)} && logits.dim(1) >= 1,
-          "cross_entropy: given logits of shape ", logits.shape(), " and labels of shape ", labels.shape(),
-          ", wanted (N, C) and (N)");
-  require(spec.label_smoothing >= 0 && spec.label_smoothing <= 1, "cross_entropy: given label smoothing ",
-          spec.label_smoothing, ", wanted 0 to 1");
+  detail::check_cross_entropy("cross_entropy", logits, labels, spec);
   Index const rows = logits.dim(0);
-  require(spec.reduction != Reduction::mean || rows >= 1, "cross_entropy: given no rows to take the mean of");
-  check_ids("cross_entropy", labels, logits.dim(1));
   Tensor<A, D> losses({rows}), normalisers({rows});
   using cpu::cross_entropy;
   cross_entropy<T>(logits.data(), labels.data(), static_cast<A>(spec.label_smoothing), losses.data(),
@@ -170,11 +179,10 @@ Tensor<T, D> cross_entropy_backward(const Tensor<accumulate_t<T>, D>& dy, const 
                                     const Tensor<std::int32_t, D>& labels,
                                     const Tensor<accumulate_t<T>, D>& normalisers, const CrossEntropySpec& spec) {
   using A = accumulate_t<T>;
-  require(logits.rank() == 2 && labels.shape() == Shape{logits.dim(0)} && normalisers.shape() == labels.shape(),
-          "cross_entropy_backward: given logits of shape ", logits.shape(), ", labels of shape ", labels.shape(),
-          " and normalisers of shape ", normalisers.shape(), ", wanted (N, C), (N) and (N)");
-  detail::check_loss_gradient("cross_entropy_backward", dy.shape(), spec.reduction, labels.shape());
-  check_ids("cross_entropy_backward", labels, logits.dim(1));
+  detail::check_cross_entropy("cross_entropy_backward", logits, labels, spec);
+  require(normalisers.shape() == labels.shape(), "cross_entropy_backward: given normalisers of shape ",
+          normalisers.shape(), ", wanted ", labels.shape());
+  detail::check_loss_gradient("cross_entropy_backward", dy, spec.reduction, labels.shape());
   Tensor<T, D> dx(logits.shape());
   using cpu::cross_entropy_backward;
   cross_entropy_backward<T>(logits.data(), labels.data(), static_cast<A>(spec.label_smoothing), normalisers.data(),

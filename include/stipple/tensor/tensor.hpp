@@ -89,7 +89,9 @@ class Tensor {
   /// A view of `shape` starting `offset` elements into this tensor's data; used for parameter arenas.
   Tensor view(Index offset, Shape shape) const;
 
+  /// The same elements in storage of their own; undefined if this is.
   Tensor clone() const;
+  /// Copies the elements of a tensor of this shape.
   void copy_from(const Tensor& other);
   void fill(T value);
 
@@ -212,6 +214,7 @@ Tensor<T, D> Tensor<T, D>::view(Index offset, Shape shape) const {
 
 template <Element T, Device D>
 Tensor<T, D> Tensor<T, D>::clone() const {
+  if (!defined()) return {};
   Tensor t(shape_);
   t.copy_from(*this);
   return t;
@@ -219,6 +222,7 @@ Tensor<T, D> Tensor<T, D>::clone() const {
 
 template <Element T, Device D>
 void Tensor<T, D>::copy_from(const Tensor& other) {
+  require(defined() && other.defined(), "copy: given an empty tensor");  // whose shape is a scalar's
   require(shape_ == other.shape_, "copy: given shape ", other.shape_, ", wanted ", shape_);
   if (size_ > 0)
     Memory<D>::copy(address_of(data()), address_of(other.data()), static_cast<std::size_t>(size_) * sizeof(T));
