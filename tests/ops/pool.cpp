@@ -104,7 +104,7 @@ TEST_CASE("the first of equal pixels receives the gradient, and NaN is the large
   float const nan = std::nanf("");
   for_each_isa([&](Isa) {
     Var<float> const equal(Tensor<float>({1, 2, 4, 1}, 3.0f), true);
-    max_pool(equal).backward();
+    max_pool(equal).backward(Tensor<float>({1, 1, 2, 1}, 1.0f));
     CHECK(same_bits(equal.grad(), Tensor<float>({1, 2, 4, 1}, {1, 0, 1, 0, 0, 0, 0, 0})));
     for (Index at = 0; at < 4; ++at) {
       Tensor<float> x({1, 2, 2, 1}, 1.0f);
@@ -151,6 +151,10 @@ TEST_CASE("pooling refuses what has no window", "[pool]") {
   require_error([&] { (void)ops::max_pool(x, {2, 2, -1}); }, "padding -1");
   require_error([&] { (void)ops::max_pool(Tensor<float>({3, 3})); }, "max_pool: given shape (3, 3)");
   require_error([&] { (void)ops::avg_pool(Tensor<float>()); }, "avg_pool: given shape ()");
+  for (Shape const& none : {Shape{1, 0, 3, 64}, Shape{1, 3, 0, 64}}) {  // padding alone would make a window
+    require_error([&] { (void)ops::max_pool(Tensor<float>(none), {2, 1, 1}); }, "wanted (N, H, W, C) with pixels");
+    require_error([&] { (void)ops::avg_pool(Tensor<float>(none), {2, 1, 1}); }, "wanted (N, H, W, C) with pixels");
+  }
   require_error([&] { (void)ops::avg_pool_backward(x, Shape{1, 3, 3, 2}); }, "given a gradient of shape (1, 3, 3, 2)");
   require_error([&] { (void)ops::max_pool_backward(x, x, x); }, "wanted (1, 1, 1, 2)");
   require_error([&] { (void)ops::global_avg_pool(Tensor<float>({1, 0, 3, 2})); }, "global_avg_pool: given shape");

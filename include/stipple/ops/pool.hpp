@@ -52,7 +52,7 @@ Tensor<T, D> global_avg_pool_backward(const Tensor<T, D>& dy, const Shape& x);
 namespace stipple::ops::detail {
 
 inline PoolPlan pool_plan(const char* name, const Shape& x, PoolSpec spec) {
-  require(x.rank() == 4, name, ": given shape ", x, ", wanted (N, H, W, C)");
+  require(x.rank() == 4 && x[1] >= 1 && x[2] >= 1, name, ": given shape ", x, ", wanted (N, H, W, C) with pixels");
   require(spec.kernel >= 1 && spec.stride >= 1 && spec.padding >= 0 && spec.padding <= spec.kernel / 2, name,
           ": given kernel ", spec.kernel, ", stride ", spec.stride, " and padding ", spec.padding,
           ", wanted kernel and stride of at least 1 and a padding of at most half the kernel");
