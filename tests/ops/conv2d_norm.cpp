@@ -110,9 +110,14 @@ TEST_CASE("a convolution with a prologue refuses operands that do not fit", "[co
   require_error([&] { ops::norm_conv2d(x, Prologue{}, random_tensor({1, 1, 4, 6}), {}); }, "more than 1 x 1");
   require_error([&] { ops::norm_conv2d(x, Prologue{}, weight, same, random_tensor({5})); }, "given bias (5)");
   auto const dy = random_tensor({2, 5, 5, 6}), statistics = random_tensor({2, 1});
-  auto const gradient = [&](const Tensor<float>& g, const Tensor<float>& mean) {
-    return ops::norm_conv2d_backward_weight(g, x, Prologue{}, mean, statistics, weight.shape(), same);
+  auto const gradient = [&](const Tensor<float>& g, const Tensor<float>& mean, const Prologue& norm = {}) {
+    return ops::norm_conv2d_backward_weight(g, x, norm, mean, statistics, weight.shape(), same);
   };
   require_error([&] { gradient(random_tensor({2, 5, 4, 6}), statistics); }, "wanted dy (2, 5, 5, 6)");
   require_error([&] { gradient(dy, random_tensor({2, 2})); }, "wanted (2, 1)");
+  std::string const name = "norm_conv2d_backward_weight: ";
+  require_error([&] { gradient(dy, statistics, {{}, {}, {3}}); }, name + "given 4 channels and 3 groups");
+  require_error([&] { gradient(dy, statistics, {{}, {}, {0}}); }, name + "given 4 channels and 0 groups");
+  require_error([&] { gradient(dy, statistics, {random_tensor({3}), {}, {}}); }, name + "given a weight or bias");
+  require_error([&] { gradient(dy, statistics, {{}, random_tensor({5}), {}}); }, name + "given a weight or bias");
 }

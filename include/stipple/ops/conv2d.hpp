@@ -199,7 +199,8 @@ Tensor<accumulate_t<T>, D> norm_conv2d_backward_weight(const Tensor<T, D>& dy, c
   require(cpu::takes_prologue(d) && dy.shape() == Shape{d.n, d.oh, d.ow, d.o}, "norm_conv2d_backward_weight: given dy ",
           dy.shape(), " and weight ", weight, ", wanted dy (", d.n, ", ", d.oh, ", ", d.ow, ", ", d.o,
           "), one group and more than 1 x 1");
-  Shape const statistics{d.n, norm.spec.groups};
+  auto const plan = detail::group_norm_shape("norm_conv2d_backward_weight", x, norm.weight, norm.bias, norm.spec);
+  Shape const statistics{plan.samples, plan.groups};
   require(mean.shape() == statistics && rstd.shape() == statistics,
           "norm_conv2d_backward_weight: given statistics of shapes ", mean.shape(), " and ", rstd.shape(), ", wanted ",
           statistics);
