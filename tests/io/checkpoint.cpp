@@ -146,6 +146,44 @@ TEST_CASE("Checkpoint: of another network, run or kind of file") {
   CHECK(checkpoint_bytes(folder, model) == untouched);
 }
 
+TEST_CASE("Checkpoint: numbers that no run writes are refused") {
+  ScratchFolder const folder;
+  auto model = tiny_model<float>(2);
+  auto const refuses = [&](const Tiny<float>& saved, const TrainingState& state, const std::string& wanted) {
+    save_checkpoint(folder / "c", saved, state);
+    require_error([&] { load_checkpoint(folder / "c", model); }, wanted);
+  };
+  auto negative = trained<float>();
+  negative.optimizer_state("adam", 2).steps = -1;
+  refuses(negative, {}, "optimizer: given steps -1");
+  auto large = trained<float>();
+  large.ema_state().updates = std::numeric_limits<std::int64_t>::max();
+  refuses(large, {}, "ema: given updates 9223372036854775807");
+  auto const refuses_count = [&](std::int64_t TrainingState::*count, std::int64_t value, const std::string& wanted) {
+    TrainingState state;
+    state.*count = value;
+    refuses(tiny_model<float>(1), state, wanted);
+  };
+  refuses_count(&TrainingState::step, -1, "state: given step -1");
+  refuses_count(&TrainingState::position, -1, "state: given position -1");
+  refuses_count(&TrainingState::epoch, std::int64_t{1} << 40,
+                "state: given epoch 1099511627776, wanted a number from 0 to below 2^40");
+}
+
+TEST_CASE("Checkpoint: an optimiser does not take moments that it has not made") {
+  ScratchFolder const folder;
+  auto saved = tiny_model<float>(1);
+  saved.optimizer_state("adam", 1);
+  save_checkpoint(folder / "c", saved, {});
+  auto model = tiny_model<float>(2);
+  load_checkpoint(folder / "c", model);
+  model.gradients().fill(1);
+  require_error([&] { Adam{}.step(model); }, "adam: the model holds 1 moments of adam, wanted 2");
+  model.reset_optimizer();
+  Adam{}.step(model);
+  CHECK(model.optimizer_state().moments.size() == 2);
+}
+
 TEST_CASE("Checkpoint: every damaged byte and every truncation is noticed") {
   ScratchFolder const folder;
   auto const saved = trained<float>();

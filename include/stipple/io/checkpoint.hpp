@@ -129,11 +129,19 @@ inline Json state_to_json(const TrainingState& state) {
   return json;
 }
 
+// A number of steps or the like: so small that its product with the batches of an epoch does not overflow.
+inline std::int64_t get_count(const Json& json, const char* name, std::string_view what) {
+  auto const count = get_integer(json, name, what);
+  require(0 <= count && count < std::int64_t{1} << 40, what, ": given ", name, " ", count,
+          ", wanted a number from 0 to below 2^40");
+  return count;
+}
+
 inline TrainingState state_from_json(const Json& json) {
   TrainingState state;
-  state.step = get_integer(json, "step", "state");
-  state.epoch = get_integer(json, "epoch", "state");
-  state.position = get_integer(json, "position", "state");
+  state.step = get_count(json, "step", "state");
+  state.epoch = get_count(json, "epoch", "state");
+  state.position = get_count(json, "position", "state");
   state.loss_sum = get_number(json, "loss_sum", "state");
   for (auto const& loss : get_array(json, "epoch_losses", "state")) {
     require(loss.is_number(), "given ", loss.type_name(), " for the loss of an epoch");
@@ -189,7 +197,7 @@ class CheckpointFile {
       state_ = state_from_json(json);
       auto const& optimizer = get_field(json, "optimizer", "state");
       kind_ = get_string(optimizer, "kind", "optimizer");
-      optimizer_steps_ = get_integer(optimizer, "steps", "optimizer");
+      optimizer_steps_ = get_count(optimizer, "steps", "optimizer");
       moments_ = get_integer(optimizer, "moments", "optimizer");
       require(0 <= moments_ && moments_ <= (kind_.empty() ? 0 : 3), "given ", moments_, " moments of '", kind_, "'");
       has_ema_ = json.contains("ema");
@@ -197,7 +205,7 @@ class CheckpointFile {
         auto const& ema = json.at("ema");
         ema_.decay = get_number(ema, "decay", "ema");
         ema_.warmup = get_bool(ema, "warmup", "ema");
-        ema_updates_ = get_integer(ema, "updates", "ema");
+        ema_updates_ = get_count(ema, "updates", "ema");
         require(ema_.decay >= 0 && ema_.decay < 1, "given decay ", ema_.decay);
       }
     } catch (const Error& error) {

@@ -247,6 +247,8 @@ auto ModelState<T, D>::optimizer_state(const std::string& kind, std::size_t mome
   }
   require(optimizer_.kind == kind, kind, ": the model holds the moments of ", optimizer_.kind,
           "; to change the optimiser call reset_optimizer first");
+  require(optimizer_.moments.size() == moments, kind, ": the model holds ", optimizer_.moments.size(), " moments of ",
+          kind, ", wanted ", moments, "; to start without them call reset_optimizer first");
   return optimizer_;
 }
 
