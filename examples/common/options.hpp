@@ -19,7 +19,7 @@ namespace st = stipple;
 struct CommonOptions {
   std::string out;
   std::uint64_t seed = 1;
-  int threads = st::num_threads();
+  int threads = st::ThreadPool::default_threads();  // asks for no Context: making one may fail
   std::string device = "cpu";
   std::string precision;
   bool resume = false;

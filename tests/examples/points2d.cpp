@@ -78,6 +78,9 @@ TEST_CASE("points2d: what cannot be done is said in a sentence") {
   require_failure(points2d(out, "--device tpu"), 2, "--device");
   require_failure(points2d(out, "--precision tf32"), 1, "--precision tf32 is arithmetic of a GPU");
   require_failure(points2d(out, "--colour red"), 2, "--colour");
+  auto const on_vax = "STIPPLE_ISA=vax " + points2d(out, "--steps 1");
+  require_failure(on_vax, 1, "points2d: STIPPLE_ISA: given vax, wanted one of portable, avx2");
+  CHECK(require_success("STIPPLE_NUM_THREADS=917 " + on_vax + " --help").output.find("917") != std::string::npos);
   require_failure(points2d(out, "--steps 1 --resume"), 1, "no checkpoint");
   CHECK_FALSE(std::filesystem::exists(out / "metrics.json"));
   put_bytes(folder / "file", "");
