@@ -19,7 +19,8 @@ TEST_CASE("gradients of a diamond are summed where its branches meet", "[autogra
   auto const y = x * x;
   auto const left = affine(y, 3);
   auto const right = y * x;
-  (left + right).backward();  // 3 x^2 + x^3
+  Tensor<double> const ones({2}, 1.0);
+  (left + right).backward(ones);  // 3 x^2 + x^3
   CHECK(x.grad().data()[0] == 6 * 2 + 3 * 4);
   CHECK(x.grad().data()[1] == 6 * 3 + 3 * 9);
 }
@@ -51,6 +52,8 @@ TEST_CASE("the seed of backward scales the gradient", "[autograd]") {
   CHECK(x.grad().data()[0] == 4);
   CHECK(x.grad().data()[1] == 60);
   require_error([&] { (x * x).backward(Tensor<double>({3}, 1.0)); }, "backward: given a seed of shape (3), wanted (2)");
+  require_error([&] { (x * x).backward(); }, "backward: given a value of shape (2), wanted one element");
+  require_error([] { Var<double>().backward(); }, "backward: given a value of shape ()");
 }
 
 TEST_CASE("a tape is used up by backward", "[autograd]") {
@@ -101,7 +104,7 @@ TEST_CASE("gradients pass between element types", "[autograd]") {
   Var<float> const x(Tensor<float>({2}, {1.0f, 2.0f}), true);
   auto const y = cast<bf16>(x);
   auto const z = cast<float>(y * y);
-  z.backward();
+  z.backward(Tensor<float>({2}, 1.0f));
   CHECK(x.grad().data()[0] == 2);
   CHECK(x.grad().data()[1] == 4);
 }
@@ -155,7 +158,7 @@ TEST_CASE("chains longer than the stack is deep run and are freed", "[autograd]"
 TEST_CASE("a rule with several inputs of different types serves each", "[autograd]") {
   Var<bf16> const a(random_tensor<bf16>({4, 3}), true);
   Var<float> const b(random_tensor<float>({3}, 2), true);
-  (a * b).backward();
+  (a * b).backward(Tensor<bf16>({4, 3}, bf16(1.0f)));
   CHECK(a.grad().shape() == Shape{4, 3});
   CHECK(b.grad().shape() == Shape{3});
   for (Index i = 0; i < 3; ++i) {
@@ -180,7 +183,7 @@ TEST_CASE("reshape shares storage and turns its gradient back", "[autograd]") {
   auto const x = leaf({1, 2, 3, 4, 5, 6});
   auto const y = reshape(x, {2, 3});
   CHECK(y.value().data() == x.value().data());
-  (y * y).backward();
+  (y * y).backward(Tensor<double>({2, 3}, 1.0));
   CHECK(x.grad().shape() == Shape{6});
   CHECK(x.grad().data()[4] == 10);
   require_error([&] { (void)reshape(x, {4}); }, "reshape: given shape (4) for a tensor of shape (6)");

@@ -369,6 +369,8 @@ void Var<T, D>::zero_grad() {
 
 template <Real T, Device D>
 void Var<T, D>::backward() const {
+  require(value_.size() == 1, "backward: given a value of shape ", value_.shape(),
+          ", wanted one element, or a seed of that shape");
   backward(Tensor<T, D>(value_.shape(), T(1)));
 }
 
