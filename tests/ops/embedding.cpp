@@ -31,7 +31,7 @@ TEST_CASE("embedding passes finite differences", "[embedding]") {
 TEST_CASE("gradients of an entry used often are summed in float", "[embedding]") {
   for_each_isa([](Isa) {
     Var<bf16> const table(Tensor<bf16>({3, 5}, bf16(0)), true);
-    embedding(table, Tensor<std::int32_t>({1000}, 1)).backward();
+    embedding(table, Tensor<std::int32_t>({1000}, 1)).backward(Tensor<bf16>({1000, 5}, bf16(1.0f)));
     for (Index i = 0; i < 15; ++i) CHECK(table.grad().data()[i] == (i / 5 == 1 ? 1000.0f : 0.0f));
   });
 }
@@ -63,6 +63,8 @@ TEST_CASE("ids outside of the table are refused", "[embedding]") {
   require_error([&] { (void)ops::embedding(table, low); }, "embedding: given id -1 at position 0");
   require_error([&] { (void)ops::embedding(table, Tensor<std::int32_t>()); }, "embedding: given no ids");
   require_error([&] { (void)ops::embedding(Tensor<float>({4}), high); }, "embedding: given a table of shape (4)");
+  Var<float> const scalar(Tensor<float>(Shape{}, 1.0f), true);
+  require_error([&] { (void)embedding(scalar, high); }, "embedding: given a table of shape (), wanted (V, E)");
   require_error(
       [&] {
         (void)ops::embedding_backward(Tensor<float>({3, 3}), high, 4);

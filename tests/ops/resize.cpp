@@ -71,7 +71,7 @@ TEST_CASE("upsample repeats pixels", "[resize]") {
   Var<float> const x(Tensor<float>({1, 1, 2, 2}, {1, 2, 3, 4}), true);
   auto const y = upsample(x, 2);
   CHECK(same_bits(y.value(), Tensor<float>({1, 2, 4, 2}, {1, 2, 1, 2, 3, 4, 3, 4, 1, 2, 1, 2, 3, 4, 3, 4})));
-  y.backward();
+  y.backward(Tensor<float>(y.shape(), 1.0f));
   CHECK(same_bits(x.grad(), Tensor<float>({1, 1, 2, 2}, 4.0f)));
 }
 
@@ -103,5 +103,7 @@ TEST_CASE("resize refuses shapes and sizes that make no image", "[resize]") {
   require_error([&] { (void)ops::resize(x, {8, 8}, {.align_corners = true}); }, "align_corners with nearest");
   require_error([&] { (void)ops::resize_backward(Tensor<float>({2, 3}), {4, 4}); }, "resize_backward: given shape");
   require_error([&] { (void)upsample(Var<float>(x), 0); }, "upsample: given shape (2, 4, 4, 3) and factor 0");
+  Var<float> const flat(Tensor<float>({2}), true);
+  require_error([&] { (void)resize(flat, {4, 4}); }, "resize: given shape (2), wanted (N, H, W, C)");
   CHECK(ops::resize(Tensor<float>({0, 4, 4, 3}), {2, 2}).shape() == Shape{0, 2, 2, 3});
 }

@@ -23,10 +23,10 @@ namespace stipple {
 
 template <Real T, Device D>
 Var<T, D> embedding(const Var<T, D>& table, const Tensor<std::int32_t, D>& ids) {
-  return record(ops::embedding(table.value(), ids), std::tie(table),
-                [ids, entries = table.dim(0)](const Tensor<T, D>& dy) {
-                  return std::tuple(ops::embedding_backward(dy, ids, entries));
-                });
+  auto const rows = ops::embedding(table.value(), ids);  // checks the table, before its extent is asked for
+  return record(rows, std::tie(table), [ids, entries = table.dim(0)](const Tensor<T, D>& dy) {
+    return std::tuple(ops::embedding_backward(dy, ids, entries));
+  });
 }
 
 template <Real T, Device D>

@@ -23,10 +23,10 @@ namespace stipple {
 
 template <Real T, Device D>
 Var<T, D> resize(const Var<T, D>& x, Size2d size, ResizeSpec spec) {
-  return record(ops::resize(x.value(), size, spec), std::tie(x),
-                [from = Size2d{x.dim(1), x.dim(2)}, spec](const Tensor<T, D>& dy) {
-                  return std::tuple(ops::resize_backward(dy, from, spec));
-                });
+  auto const y = ops::resize(x.value(), size, spec);  // checks x, before its extents are asked for
+  return record(y, std::tie(x), [from = Size2d{x.dim(1), x.dim(2)}, spec](const Tensor<T, D>& dy) {
+    return std::tuple(ops::resize_backward(dy, from, spec));
+  });
 }
 
 template <Real T, Device D>
