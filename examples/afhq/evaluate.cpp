@@ -71,24 +71,59 @@ st::FeatureSet features_of(const st::FeatureNetwork& network, std::vector<st::Fi
   return st::collect_features(network, [&] { return images.next(); });
 }
 
+// The figures that metrics.json holds: one for each feature network and folder of photographs.
+st::Json read_figures(const st::FilePath& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return st::Json::array();
+  return st::get_array(st::read_json(path), "figures", "'" + path.string() + "'");
+}
+
+// The folder as seen from another, so that both can move together.
+std::string relative_path(const std::string& folder, const std::string& from) {
+  std::error_code error;
+  auto const path = std::filesystem::relative(folder, from, error);
+  return (error ? st::FilePath(folder) : path).string();
+}
+
+// Adds `figure` to those that are there, in place of one by the same network against the same folder.
+void write_figure(const st::FilePath& path, const st::Json& figure) {
+  auto figures = st::Json::array();
+  auto const is_same = [&](const st::Json& other, const char* field) {
+    return st::get_string(other, field, "'" + path.string() + "'") == st::get_string(figure, field, "figure");
+  };
+  for (auto const& other : read_figures(path))
+    if (!is_same(other, "network") || !is_same(other, "weights_sha256") || !is_same(other, "real_folder"))
+      figures.push_back(other);
+  figures.push_back(figure);
+  st::write_json(path, st::Json::object({{"figures", figures}}));
+}
+
 }  // namespace
 
 int evaluate(const Options& options) {
   auto const real_files = images_in(options.real), generated_files = images_in(options.generated);
+  auto const path = st::FilePath(options.generated) / "metrics.json";
+  (void)read_figures(path);  // what is wrong with it is said before the work
   auto const network = example::feature_network(options.weights);
   st::require(network->name().starts_with(options.features), "--features: given ", options.features,
               " and the weights of ", network->name());
-  example::announce(options, "%s, SHA-256 of its weights %s", network->name().c_str(), network->hash().c_str());
+  example::announce(options, "Features of %zu and %zu images by %s", real_files.size(), generated_files.size(),
+                    network->name().c_str());
   auto const real = features_of(*network, real_files, options.quiet);
   auto const figures = st::compare(real, features_of(*network, generated_files, options.quiet));
-  auto const path = st::FilePath(options.generated) / "metrics.json";
-  st::write_json(path, st::to_json(figures));
+  auto figure = st::Json::object({{"real_folder", relative_path(options.real, options.generated)}});
+  figure.update(st::to_json(figures));
+  write_figure(path, figure);
   std::printf("FID: %.4f\n", figures.fid);
-  if (figures.kid) std::printf("KID: %.6f (deviation %.6f)\n", figures.kid->mean, figures.kid->standard_deviation);
+  if (figures.kid)
+    std::printf("KID: %.6f (deviation %.6f, over %lld subsets of %lld images), %.6f of all images\n", figures.kid->mean,
+                figures.kid->standard_deviation, static_cast<long long>(figures.kid_subsets.subsets),
+                static_cast<long long>(figures.kid_subsets.subset_size), *figures.kid_of_all);
   if (figures.precision_recall)
     std::printf("precision %.4f, recall %.4f\n", figures.precision_recall->precision, figures.precision_recall->recall);
-  std::printf("by %s of %lld images against %lld; all of it is in %s\n", network->name().c_str(),
-              static_cast<long long>(figures.generated), static_cast<long long>(figures.real), path.c_str());
+  std::printf("by %s (SHA-256 of its weights %s) of %lld images against %lld; all of it is in %s\n",
+              network->name().c_str(), network->hash().c_str(), static_cast<long long>(figures.generated),
+              static_cast<long long>(figures.real), path.c_str());
   return 0;
 }
 

@@ -132,13 +132,14 @@ CLI::App& add_sample(CLI::App& app, Options& o) {
 CLI::App& add_evaluate(CLI::App& app, Options& o) {
   auto& command = *app.add_subcommand("evaluate", "Prints FID and KID of samples");
   command.add_option("real", o.real, "Folder of photographs, such as eval/ of what prepare made")->required();
-  command.add_option("generated", o.generated, "Folder of samples; gets metrics.json")->required();
+  command.add_option("generated", o.generated, "Folder of samples; its metrics.json gets the figures")->required();
   command.add_option("--features", o.features, "What the weights must be of: inception_v3 or mobilenet_v2")
       ->check(CLI::IsMember(Names{"inception_v3", "mobilenet_v2"}));
   command.add_option("--weights", o.weights, example::feature_network_help());
   add_machine_options(command, o);
   command.footer(
       "A figure means something only together with its feature network, which is printed and written with it.\n"
+      "metrics.json keeps the figures of each network and each folder of photographs.\n"
       "The courses' marks (FID below 20, or 30) are by their Inception v3, trained on AFHQ, against AFHQ:\n"
       "convert its file by scripts/pth-to-safetensors afhq_inception_v3.ckpt FILE and give --weights FILE.\n"
       "docs/metrics.md tells the rest.");

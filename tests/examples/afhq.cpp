@@ -1,4 +1,5 @@
 // afhq: on a few tiny pictures each command leaves what it should, goes on where it stopped, and says what is wrong.
+#include <stipple/io/hash.hpp>
 #include <stipple/io/image.hpp>
 #include <stipple/io/read_png.hpp>
 #include <stipple/io/safetensors.hpp>
@@ -217,7 +218,8 @@ TEST_CASE("afhq sample: samplers, guidance and labels") {
 
 TEST_CASE("afhq evaluate: figures of two folders, with the name and hash of their network") {
   ScratchFolder const folder;
-  auto const weights = folder / "mobilenet_v2.safetensors", real = folder / "real", fake = folder / "fake";
+  auto const real = folder / "real", fake = folder / "fake";
+  auto weights = folder / "mobilenet_v2.safetensors";
   Rng rng(1);
   MobilenetV2<float> net({}, rng);
   classifier::fill(net);
@@ -229,12 +231,34 @@ TEST_CASE("afhq evaluate: figures of two folders, with the name and hash of thei
   };
   auto const same = require_success(command(real, fake)).output;
   CHECK(same.find("FID: ") != std::string::npos);
-  CHECK(same.find("by mobilenet_v2 of 6 images against 6") != std::string::npos);
-  CHECK(metric(fake, "fid") == Approx(0).margin(1e-3));
-  CHECK(get_string(read_json(fake / "metrics.json"), "weights_sha256", "metrics").size() == 64);
+  auto const figures = [&] { return get_array(read_json(fake / "metrics.json"), "figures", "metrics"); };
+  auto const hash = get_string(figures()[0], "weights_sha256", "metrics");
+  CHECK(hash == sha256_of_file(weights));
+  CHECK(same.find("by mobilenet_v2 (SHA-256 of its weights " + hash + ") of 6 images against 6") != std::string::npos);
+  CHECK(same.find("over 100 subsets of 3 images") != std::string::npos);
+  CHECK(get_number(figures()[0], "fid", "metrics") == Approx(0).margin(1e-3));
+  CHECK(get_number(figures()[0], "kid_standard_deviation", "metrics") > 0);
   write_png(fake / "cat/0.png", Tensor<std::uint8_t>({30, 30, 1}, std::uint8_t{9}));  // gray, and of another size
+  require_success(command(real / "", fake));  // the same folder: in place of the first figures
+  REQUIRE(figures().size() == 1);
+  CHECK(get_number(figures()[0], "fid", "metrics") > 1e-3);
+  // Another folder, and other weights, add to them.
+  require_success(command(real / "owl", fake));
+  auto bytes = bytes_of(weights);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  weights = folder / "other.safetensors";
+  put_bytes(weights, bytes);
   require_success(command(real, fake));
-  CHECK(metric(fake, "fid") > 1e-3);
+  REQUIRE(figures().size() == 3);
+  CHECK(get_string(figures()[0], "real_folder", "metrics") == "../real");
+  CHECK(get_string(figures()[1], "real_folder", "metrics") == "../real/owl");
+  CHECK(get_integer(figures()[1], "real_images", "metrics") == 3);
+  CHECK(get_string(figures()[2], "real_folder", "metrics") == "../real");
+  CHECK(get_string(figures()[1], "weights_sha256", "metrics") == hash);
+  CHECK(get_string(figures()[2], "weights_sha256", "metrics") == sha256_of_file(weights));
+  put_bytes(real / "metrics.json", "{\"loss\": 1}");  // as a run of training leaves it
+  require_failure(command(fake, real), 1, "metrics.json': given an object without 'figures'");
+  CHECK(bytes_of(real / "metrics.json") == "{\"loss\": 1}");
   put_bytes(fake / "cat/1.png", "");
   require_failure(command(real, fake), 1, "cat/1.png': given 0 bytes");
   std::filesystem::remove_all(fake / "cat");
