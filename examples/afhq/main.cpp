@@ -115,17 +115,21 @@ CLI::App& add_sample(CLI::App& app, Options& o) {
   add(command, "--cfg-scale", o.guidance, "Guidance w of a network with classes: (1 + w) conditional - w null")
       ->check(CLI::NonNegativeNumber);
   add(command, "--label", o.label, "random, each (one after the other), or the number or name of a class");
-  add(command, "--batch", o.sample_batch, "Images at a time; changes none of them")->check(CLI::PositiveNumber);
+  command.add_option("--batch", o.sample_batch, "Images at a time; changes none of them. Without it 8, on a GPU 32")
+      ->check(CLI::PositiveNumber);
   add(command, "--device", o.device, "Where the network computes: cpu, or cuda for an NVIDIA GPU")
       ->check(CLI::IsMember(Names{"cpu", "cuda"}));
   add(command, "--seed", o.seed, "Seed of all random numbers");
   add_machine_options(command, o);
   command.footer(
       "Image i depends on the checkpoint, the settings and the seed, on nothing else. A run that was stopped\n"
-      "goes on when it is started again: images that are there stay. sampling.json says how those in the folder\n"
-      "were made, and other settings are refused there. OUT.png beside the folder shows the first 64. A run with\n"
-      "an average (--ema) samples from it. The courses draw 500 images by ddpm; Technion's with --cfg-scale 0\n"
-      "and 7.5.");
+      "goes on when it is started again: images that are there stay, those of the batch in progress are lost.\n"
+      "sampling.json says how those in the folder were made, and other settings are refused there.\n"
+      "OUT-sheet.png beside the folder shows the first 64. A run with an average (--ema) samples from it. The\n"
+      "courses draw 500 images by ddpm; Technion's with --cfg-scale 0 and 7.5.\n"
+      "Time to expect of the courses' network on two cores with AVX-512 bf16: about 0.24 s for each step of each\n"
+      "image, with guidance 0.48 s. 500 images by ddpm in 1,000 steps: about a day and a half, with guidance\n"
+      "three; by ddim in 50 steps: 1 hour 40 minutes, with guidance twice that.");
   return command;
 }
 

@@ -39,7 +39,8 @@ struct Options : example::TrainingOptions {
   std::string variance = "small";
   double guidance = 7.5;
   std::string label = "random";
-  st::Index sample_batch = 32;
+  st::Index sample_batch = 0;              ///< 0: 8, on a GPU 32
+  std::vector<std::string> class_options;  ///< those on the command line that a network without classes has no use for
 
   // afhq evaluate
   std::string real, generated;  ///< folders

@@ -35,7 +35,7 @@ SamplingTask make_task(const Options& options, const st::TrainingState& state) {
   settings.variance = options.variance == "small" ? st::Variance::fixed_small : st::Variance::fixed_large;
   settings.guidance = task.description.is_conditional() ? options.guidance : 0;
   settings.seed = options.seed;
-  task.batch = options.sample_batch;
+  task.batch = options.sample_batch > 0 ? options.sample_batch : options.device == "cuda" ? 32 : 8;
   task.quiet = options.quiet;
   return task;
 }
@@ -94,7 +94,8 @@ void note_settings(const SamplingTask& task, const st::Json& settings) {
   }
 }
 
-// Up to 64 of the images, beside their folder: measures take every file in it for a sample.
+// Up to 64 of the images, beside their folder: measures take every file in it for a sample. The name is none that
+// `afhq train` writes, whose folder this may be.
 st::FilePath write_sheet(const SamplingTask& task, st::Index count) {
   count = std::min<st::Index>(count, 64);
   st::Tensor<std::uint8_t> images(task.description.images(count));
@@ -103,7 +104,7 @@ st::FilePath write_sheet(const SamplingTask& task, st::Index count) {
     images.slice(i, i + 1).copy_from(image.reshape(images.shape().with(0, 1)));
   }
   st::FilePath path = task.out;
-  path += ".png";
+  path += "-sheet.png";
   st::write_grid(path, images, {.columns = std::min<st::Index>(count, 8)});
   return path;
 }

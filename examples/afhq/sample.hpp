@@ -17,7 +17,7 @@ struct SamplingTask {
   st::FilePath checkpoint, out;
   Description description;
   SamplerSettings settings;
-  st::Index batch = 32;
+  st::Index batch = 8;
   std::vector<st::Index> numbers;    ///< of the images that are still to be drawn
   std::vector<std::int32_t> labels;  ///< one a number; empty for a network without classes
   bool quiet = false;

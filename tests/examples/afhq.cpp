@@ -154,7 +154,7 @@ TEST_CASE("afhq sample: an image does not depend on what is drawn with it, or be
   auto const text = require_success(sample(checkpoint, out, "--count 7 --batch 3")).output;
   CHECK(text.find("7 images are in ") != std::string::npos);
   CHECK(read_png(out / "0.png").shape() == Shape{8, 12, 3});
-  CHECK(read_png(folder / "samples.png").dim(1) == 7 * (12 + 2) + 2);
+  CHECK(read_png(folder / "samples-sheet.png").dim(1) == 7 * (12 + 2) + 2);
   CHECK_FALSE(std::filesystem::exists(out / "7.png"));
   // From the checkpoint without moments; in two runs, the second of which finds two images missing.
   std::filesystem::create_directories(other);
@@ -166,6 +166,20 @@ TEST_CASE("afhq sample: an image does not depend on what is drawn with it, or be
   CHECK(all_images(folder / "kept", 7) == all_images(out, 7));
   require_success(sample(checkpoint, folder / "seed", "--count 7 --seed 5"));
   CHECK(all_images(folder / "seed", 7) != all_images(out, 7));
+}
+
+TEST_CASE("afhq sample: a folder inside that of the run leaves the run's files as they are") {
+  ScratchFolder const folder;
+  auto const data = prepared(folder), run = folder / "run";
+  require_success(train(data, run, "--steps 1"));
+  auto const checkpoint = checkpoint_bytes(run), pictures = bytes_of(run / "samples.png"),
+             log = bytes_of(run / "log.jsonl"), metrics = bytes_of(run / "metrics.json");
+  require_success(sample(run / "checkpoint.safetensors", run / "samples", "--count 2"));
+  CHECK(read_png(run / "samples-sheet.png").dim(1) == 2 * (12 + 2) + 2);
+  CHECK(checkpoint_bytes(run) == checkpoint);
+  CHECK(bytes_of(run / "samples.png") == pictures);
+  CHECK(bytes_of(run / "log.jsonl") == log);
+  CHECK(bytes_of(run / "metrics.json") == metrics);
 }
 
 TEST_CASE("afhq sample: stopped by a signal, it leaves whole images and goes on") {
