@@ -150,13 +150,15 @@ CLI::App& add_evaluate(CLI::App& app, Options& o) {
   return command;
 }
 
-// What the preset and the calendar say of options that are not on the command line.
+// What the preset and the calendar say of options that are not on the command line. Refuses those that are ignored.
 void complete(const CLI::App& train, Options& o) {
   if (o.preset == "technion") {
     o.conditional = true;
     if (train.count("--batch") == 0) o.batch = 16;
     if (train.count("--log-interval") == 0) o.log_interval = 200;
   }
+  if (!o.conditional)
+    example::refuse_options(train, {"--p-uncond", "--cfg-scale"}, "without --use-cfg the network is told no classes");
   if (train.count("--checkpoint-every") == 0) o.checkpoint_every = o.log_interval;
   if (train.count("--out") > 0) return;
   stipple::require(!o.resume, "--resume: wanted --out too, the folder of the run that goes on");
@@ -164,6 +166,13 @@ void complete(const CLI::App& train, Options& o) {
   char name[64];
   std::strftime(name, sizeof name, "runs/afhq-%Y-%m-%d-%H%M%S", std::localtime(&now));
   o.out = name;
+}
+
+// The same for samples; what the network is told is in its checkpoint.
+void complete_sample(const CLI::App& sample, Options& o) {
+  if (o.sampler != "ddpm") example::refuse_options(sample, {"--variance"}, "is of ddpm, given --sampler " + o.sampler);
+  for (const char* const name : {"--label", "--cfg-scale"})
+    if (sample.count(name) > 0) o.class_options.emplace_back(name);
 }
 
 }  // namespace
@@ -192,7 +201,10 @@ int main(int argc, char** argv) {
       "`afhq COMMAND --help` tells the rest.");
   return example::run_program(app, options, argc, argv, [&] {
     if (prepare.parsed()) return afhq::prepare(options);
-    if (sample.parsed()) return afhq::sample(options);
+    if (sample.parsed()) {
+      complete_sample(sample, options);
+      return afhq::sample(options);
+    }
     if (!train.parsed()) return afhq::evaluate(options);
     complete(train, options);
     return example::run_on_device(options, afhq::train_fp32, afhq::train_bf16, afhq::train_cuda);

@@ -24,6 +24,8 @@ SamplingTask make_task(const Options& options, const st::TrainingState& state) {
   if (!task.out.has_filename()) task.out = task.out.parent_path();  // "samples/"
   auto const what = "'" + options.checkpoint + "'";
   task.description = Description::from_json(st::get_field(state.configuration, "program", what), what);
+  if (!task.description.is_conditional())
+    for (auto const& option : options.class_options) st::fail(option, ": the network of ", what, " is told no classes");
   int const timesteps = task.description.timesteps;
   auto& settings = task.settings;
   settings.sampler = options.sampler;

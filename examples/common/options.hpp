@@ -79,6 +79,11 @@ int run_program(CLI::App& app, const CommonOptions& options, int argc, char** ar
   }
 }
 
+/// Throws Error if one of these options is on the command line; `why` says what they would be ignored for.
+inline void refuse_options(const CLI::App& app, const std::vector<std::string>& names, const std::string& why) {
+  for (auto const& name : names) st::require(app.count(name) == 0, name, ": ", why);
+}
+
 /// Makes the folder --out. Throws Error if that is impossible.
 inline void make_folder(const st::FilePath& folder) {
   std::error_code error;

@@ -83,6 +83,8 @@ int main(int argc, char** argv) {
   example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
     apply_preset(app, options);
+    if (!options.has_classes())
+      example::refuse_options(app, {"--p-uncond", "--guidance"}, "--network time is told no classes");
     return example::run_on_device(options, mnist_guided::run_fp32, mnist_guided::run_bf16, mnist_guided::run_cuda);
   });
 }

@@ -294,6 +294,8 @@ TEST_CASE("afhq: what cannot be done is said in a sentence") {
   require_failure(train(data, run, "--steps 1 --resume"), 1, "no checkpoint");
   require_failure(afhq("train"), 1, "--data: wanted the folder");
   require_failure(afhq("train --resume"), 1, "--resume: wanted --out too");
+  require_failure(train(data, run, "--steps 1 --cfg-scale 2"), 1, "--cfg-scale: without --use-cfg");
+  require_failure(train(data, run, "--steps 1 --p-uncond 0.2"), 1, "--p-uncond: without --use-cfg");
   require_success(train(data, run, "--steps 1"));
   require_failure(train(data, run, "--steps 2 --resume --use-cfg"), 1, "is not of this network");
   require_failure(train(data, run, "--steps 2 --resume --flip"), 1, "is of another run");
@@ -301,6 +303,9 @@ TEST_CASE("afhq: what cannot be done is said in a sentence") {
   require_failure(sample(folder / "none", out, ""), 1, "none': No such file");
   require_failure(sample(data / "train.safetensors", out, ""), 1, "is not a checkpoint");
   require_failure(sample(checkpoint, out, "--steps 11"), 1, "given 11 steps, wanted 1 to 10");
+  require_failure(sample(checkpoint, out, "--label cat"), 1, "--label: the network of '" + checkpoint.string());
+  require_failure(sample(checkpoint, out, "--cfg-scale 3"), 1, "is told no classes");
+  require_failure(sample(checkpoint, out, "--sampler ddim --variance large"), 1, "--variance: is of ddpm");
   require_success(sample(checkpoint, out, "--count 1"));
   require_failure(sample(checkpoint, out, "--steps 9"), 1, "sampler_steps was 10, now 9");
   std::filesystem::remove(out / "sampling.json");

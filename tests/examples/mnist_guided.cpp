@@ -142,6 +142,9 @@ TEST_CASE("mnist_guided: what cannot be done is said in a sentence") {
   require_failure(mnist_guided(data, out, tiny + "--steps 1 --resume"), 1, "no checkpoint");
   require_success(mnist_guided(data, out, tiny + "--steps 1"));
   require_failure(mnist_guided(data, out, tiny + "--steps 2 --network time --resume"), 1, "is not of this network");
+  require_failure(mnist_guided(data, out, tiny + "--steps 2 --network time --guidance 2"), 1,
+                  "--guidance: --network time is told no classes");
+  require_failure(mnist_guided(data, out, tiny + "--steps 2 --network time --p-uncond 0"), 1, "--p-uncond: ");
   require_failure(mnist_guided(data, out, tiny + "--steps 2 --p-uncond 0.2 --resume"), 1, "is of another run");
   auto const labels = data / "train-labels-idx1-ubyte";
   put_bytes(labels, bytes_of(labels).substr(0, 8) + std::string(12, '\x0b'));
