@@ -138,10 +138,14 @@ class Run {
     st::Rng rng(options_.seed);
     auto const x_T = start(options_.sample_count, rng, 0);
     st::Progress progress(0, options_.timesteps, options_.quiet);
-    std::vector<st::Tensor<float>> images;  // after each step
+    // Of a generator of its own, so that the samples do not depend on it.
+    auto const chosen =
+        st::Rng(options_.seed).integers({1}, 0, static_cast<std::int32_t>(options_.sample_count)).item();
+    std::vector<st::Tensor<std::uint8_t>> frames;  // one after each step
     st::DdpmSamplerOptions sampler;
     sampler.callback = [&](const st::SamplerStep& step) {
-      images.push_back(step.x);
+      auto const one = step.x.slice(chosen, chosen + 1);
+      frames.push_back(st::make_grid(st::to_uint8(one), {.padding = 0, .scale = 4}));
       progress.update(step.index + 1, std::numeric_limits<double>::quiet_NaN());
       return true;
     };
@@ -150,10 +154,6 @@ class Run {
     metrics["sample_seconds"] = watch.seconds();
     st::FilePath const out = options_.out;
     st::write_grid(out / "samples.png", samples, {.scale = 2});
-    auto const chosen = rng.integers({1}, 0, static_cast<std::int32_t>(options_.sample_count)).item();
-    std::vector<st::Tensor<std::uint8_t>> frames;
-    for (auto const& x : images)
-      frames.push_back(st::make_grid(st::to_uint8(x.slice(chosen, chosen + 1)), {.padding = 0, .scale = 4}));
     st::write_gif(out / "denoising.gif", frames, {.delay_ms = 50, .last_delay_ms = 1000});
   }
 
