@@ -38,7 +38,8 @@ int draw(const SamplingTask& task) {
   auto const& net = model.has_ema() ? model.ema() : model.net();
   auto const count = static_cast<st::Index>(task.numbers.size());
   st::StopSignals const signals;
-  st::Progress progress(0, (count + task.batch - 1) / task.batch * task.settings.steps, task.quiet);
+  st::Index const batches = count / task.batch + (count % task.batch != 0 ? 1 : 0);
+  st::Progress progress(0, batches * task.settings.steps, task.quiet);
   std::int64_t steps = 0;
   auto const on_step = [&] {
     progress.update(++steps, std::numeric_limits<double>::quiet_NaN());

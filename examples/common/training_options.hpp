@@ -19,7 +19,7 @@ struct TrainingOptions : CommonOptions {
   st::Index batch = 128;
   double learning_rate = 1e-3;
 
-  std::int64_t steps_per_epoch(st::Index images) const { return (images + batch - 1) / batch; }
+  std::int64_t steps_per_epoch(st::Index images) const { return images / batch + (images % batch != 0 ? 1 : 0); }
   std::int64_t total_steps(st::Index images) const { return steps > 0 ? steps : epochs * steps_per_epoch(images); }
   /// Images that `done` steps have shown to the network.
   std::int64_t images_seen(st::Index images, std::int64_t done) const {
@@ -40,7 +40,7 @@ struct TrainingOptions : CommonOptions {
 /// default; `images` says what an epoch passes over.
 inline void add_training_options(CLI::App& app, TrainingOptions& options, const std::string& images) {
   app.add_option("--epochs", options.epochs, "Passes over the " + images)
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1'000'000))  // so that no number of steps overflows
       ->capture_default_str();
   app.add_option("--steps", options.steps, "Steps of training, instead of --epochs")->check(CLI::PositiveNumber);
   app.add_option("--max-minutes", options.max_minutes, "Stop training after the step that reaches this, then sample")

@@ -1,5 +1,6 @@
 // Loader: every sample once an epoch, orders and flips that depend on seed and epoch alone, exact positions.
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <set>
 #include <stdexcept>
@@ -88,6 +89,14 @@ TEST_CASE("Loader: drop_last, the short last batch, values and labels") {
   CHECK(detail::pixel_values()[255] == 1);
   CHECK(loader.position() == 0);
   CHECK(loader.epoch() == 1);
+}
+
+TEST_CASE("Loader: a batch larger than any data set is the data set") {
+  for (Index const batch : {Index{24}, std::numeric_limits<Index>::max()}) {
+    Loader loader{numbered_images(23), {.batch = batch}};
+    CHECK(loader.batches_per_epoch() == 1);
+    CHECK(loader.next().images.dim(0) == 23);
+  }
 }
 
 TEST_CASE("Loader: flips mirror about half of the images, by sample and epoch") {

@@ -50,6 +50,18 @@ TEST_CASE("fashion_mnist: numbers, log and pictures of two epochs") {
   CHECK(frame_delays(out / "denoising.gif", 4 * image_size) == std::vector<int>{5, 5, 5, 5, 5, 100});
 }
 
+TEST_CASE("fashion_mnist: what it keeps to animate one sample does not grow with their number") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder);
+  auto const peak = [&](const std::string& timesteps) {
+    auto const out = folder / timesteps;
+    require_success(program("fashion_mnist") + " --data " + quoted(data) + " --out " + quoted(out) +
+                    " --batch 8 --steps 1 --sample-count 300 --quiet --timesteps " + timesteps);
+    return metric(out, "peak_tensor_mib");
+  };
+  CHECK(peak("40") < peak("4") + 0.5);  // all samples of 36 steps more would be 2.6 MiB
+}
+
 TEST_CASE("fashion_mnist: prints epoch and loss every 100 steps, and the groups that it chose") {
   ScratchFolder const folder;
   auto const data = write_data(folder);
@@ -91,6 +103,7 @@ TEST_CASE("fashion_mnist: what cannot be done is said in a sentence") {
   require_failure(fashion_mnist(data, out, "--loss l3"), 2, "--loss");
   require_failure(fashion_mnist(data, out, "--max-minutes -1"), 2, "--max-minutes");
   require_failure(fashion_mnist(data, out, "--epochs 0"), 2, "--epochs");
+  require_failure(fashion_mnist(data, out, "--epochs 4611686018427387904"), 2, "--epochs");  // times 2 steps
   require_failure(fashion_mnist(folder / "nowhere", out, ""), 1, "scripts/get-data fashion-mnist");
   auto const from_environment = "STIPPLE_DATA=" + quoted(folder.path()) + " " + program("fashion_mnist") +
                                 " --steps 1 --batch 2 --timesteps 2 --sample-count 1 --quiet --out ";

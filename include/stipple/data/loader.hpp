@@ -81,8 +81,8 @@ Loader<Dataset>::Loader(Dataset dataset, const LoaderConfig& config)
   data.check();
   require(config.batch > 0, "Loader: given batch ", config.batch, ", wanted a positive number");
   require(!config.flip || Dataset::can_flip, "Loader: only images can be flipped");
-  Index const rest = config.drop_last ? 0 : config.batch - 1;
-  batches_ = (data.size() + rest) / config.batch;
+  bool const has_rest = data.size() % config.batch != 0;
+  batches_ = data.size() / config.batch + (has_rest && !config.drop_last ? 1 : 0);
   require(batches_ > 0, "Loader: given ", data.size(), " samples, wanted at least one batch of ", config.batch);
   auto make = [source = source_.get(), batches = batches_](std::int64_t index) {
     return source->batch(index / batches, index % batches);
@@ -112,8 +112,8 @@ typename Loader<Dataset>::Batch Loader<Dataset>::next() {
 template <class Dataset>
 typename Loader<Dataset>::Batch Loader<Dataset>::Source::batch(std::int64_t epoch, Index position) {
   if (order_epoch != epoch) renew_order(epoch);
-  Index const begin = position * config.batch, end = std::min(begin + config.batch, dataset.size());
-  std::span<const Index> const samples(order.data() + begin, static_cast<std::size_t>(end - begin));
+  Index const begin = position * config.batch, count = std::min(config.batch, dataset.size() - begin);
+  std::span<const Index> const samples(order.data() + begin, static_cast<std::size_t>(count));
   DrawKey const flips(config.seed, Purpose::flip, static_cast<std::uint64_t>(epoch));
   return dataset.batch(samples, config.flip ? &flips : nullptr);
 }
