@@ -139,6 +139,19 @@ TEST_CASE("batch_norm moves the running statistics as PyTorch does", "[batch_nor
   CHECK(y.data()[0] == Approx((1 - before) / std::sqrt(layer.running_var.value.item() + 1e-5)));
 }
 
+TEST_CASE("gradients of batch_norm in double do not depend on threads", "[batch_norm]") {
+  Shape const shape{2, 28, 28, 28};
+  auto const x = random_tensor<double>(shape), dy = random_tensor<double>(shape, 2);
+  auto const w = random_tensor<double>({28}, 3), b = random_tensor<double>({28}, 4);
+  auto const out = ops::batch_norm(x, w, b);
+  for (auto const statistics : {BatchStatistics::batch, BatchStatistics::given}) {
+    auto const backward = [&] { return ops::batch_norm_backward(dy, x, w, b, out.mean, out.rstd, statistics); };
+    check_threads([&] { return backward().x; });
+    check_threads([&] { return backward().weight; });
+    check_threads([&] { return backward().bias; });
+  }
+}
+
 TEST_CASE("batch_norm does not depend on threads, nor an evaluated sample on the batch", "[batch_norm]") {
   auto const x = random_tensor<bf16>({9, 31, 23, 12}), dy = random_tensor<bf16>(x.shape(), 2);
   auto const w = random_tensor({12}, 3), b = random_tensor({12}, 4);

@@ -234,6 +234,25 @@ TEST_CASE("group_norm does not depend on threads, its samples not on the batch",
     }
 }
 
+TEST_CASE("gradients of group_norm in double do not depend on threads or batch", "[group_norm]") {
+  // Slabs summed one after the other, or apart where images are few; double shows the order of the sums.
+  Shape const shape{9, 28, 28, 28};
+  auto const x = random_tensor<double>(shape), dy = random_tensor<double>(shape, 2);
+  auto const w = random_tensor<double>({28}, 3), b = random_tensor<double>({28}, 4);
+  GroupNormSpec const spec{.groups = 7};
+  auto const gradients = [&](Index samples) {
+    auto const some = x.slice(0, samples);
+    auto const out = ops::group_norm(some, w, b, spec);
+    return ops::group_norm_backward(dy.slice(0, samples), some, w, b, out.mean, out.rstd, spec);
+  };
+  check_threads([&] { return gradients(1).x; });
+  check_threads([&] { return gradients(1).weight; });
+  check_threads([&] { return gradients(1).bias; });
+  ContextGuard const guard;
+  set_num_threads(2);
+  CHECK(same_bits(gradients(9).x.slice(0, 1), gradients(1).x));
+}
+
 TEST_CASE("the GroupNorm layer names its parameters", "[group_norm]") {
   GroupNorm<bf16> layer(2, 6, {.eps = 1e-4, .activation = Activation::silu});
   std::vector<std::string> names;

@@ -84,8 +84,9 @@ void group_norm_backward(const T* dy, const T* x, const compute_t<T>* weight, co
   using C = compute_t<T>;
   Index const image = plan.image_size(), groups = plan.groups, channels = plan.channels, tile = plan.tile_size(),
               slab_size = plan.slab * channels;
-  // Of each image: the sums of g and of g (x - mean) rstd, which are its parts of dbias and dweight.
-  std::vector<C> parts(static_cast<std::size_t>(plan.samples * 2 * channels));
+  // Of each image: the sums of g and of g (x - mean) rstd, which are its parts of dbias and dweight. Without images one
+  // is left empty, so that both parts have an address.
+  std::vector<C> parts(static_cast<std::size_t>(std::max<Index>(1, plan.samples) * 2 * channels));
 
   auto const slab_sums = [=](Index n, Index s, NormPatterns<C> patterns, C* scratch, double* sums) {
     Index const at = n * image + s * slab_size;

@@ -166,9 +166,12 @@ void slab_gradient_sums(const NormPlan& plan, Activation kind, const T* dy, cons
   std::fill_n(scratch, 2 * tile, C(0));
   STIPPLE_CPU_DISPATCH(T, gradient_sums<T>(kind, dy, x, patterns, g, pixels * channels, tile, scratch, scratch + tile));
   for (Index i = 0; i < 2; ++i)
-    for (Index pixel = 0; pixel < plan.tile; ++pixel)
-      for (Index c = 0; c < channels; ++c)
-        sums[i * channels + c] += static_cast<double>(scratch[i * tile + pixel * channels + c]);
+    for (Index c = 0; c < channels; ++c) {
+      double sum = 0;  // of the slab alone: the same bits whether slabs are added one by one or kept apart
+      for (Index pixel = 0; pixel < plan.tile; ++pixel)
+        sum += static_cast<double>(scratch[i * tile + pixel * channels + c]);
+      sums[i * channels + c] += sum;
+    }
 }
 
 }  // namespace stipple::cpu
