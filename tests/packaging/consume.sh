@@ -18,7 +18,7 @@ case $how in
     "$compiler" -std=c++20 "${flags[@]}" "$here/main.cpp" "${package[@]}" -o "$build/consumer"
     ;;
   bare_compiler)
-    "$compiler" -std=c++20 "${flags[@]}" -I "$source/include" "$here/main.cpp" -o "$build/consumer"
+    "$compiler" -std=c++20 "${flags[@]}" -I "$source/include" "$here/training.cpp" -o "$build/consumer"
     ;;
   *)
     "$cmake" -G "$generator" -S "$here/$how" -B "$build" -D CMAKE_CXX_COMPILER="$compiler" -D CMAKE_CXX_FLAGS="${flags[*]}" \
@@ -27,5 +27,5 @@ case $how in
     ;;
 esac
 
-"$build/consumer"
+(cd "$build" && ./consumer)
 echo "$how: the program ran and found the right values"
