@@ -1,6 +1,13 @@
 // The driver on the CUDA runtime.
 #include "driver.hpp"
 
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
 #include <cuda_runtime.h>
 
 #include <stipple/core/error.hpp>
@@ -19,6 +26,16 @@ void check(cudaError_t status, const char* operation) {
 
 cudaStream_t stream_of(driver::StreamHandle stream) { return static_cast<cudaStream_t>(stream); }
 cudaEvent_t event_of(driver::EventHandle event) { return static_cast<cudaEvent_t>(event); }
+
+// What was freed while its stream recorded: replays use it, so it is given back with the stream.
+struct KeptMemory {
+  std::mutex mutex;
+  std::map<cudaStream_t, std::vector<void*>> of_stream;
+};
+KeptMemory& kept_memory() {
+  static auto* const one = new KeptMemory;
+  return *one;
+}
 
 std::string version_text(int version) { return to_text(version / 1000) + "." + to_text(version % 1000 / 10); }
 
@@ -51,19 +68,27 @@ int device_count() {
 DeviceDescription describe(int device) {
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, device), "describe the device");
-  DeviceDescription description{properties.name,           properties.major,
-                                properties.minor,          properties.multiProcessorCount,
-                                properties.totalGlobalMem, 0};
-  std::size_t total = 0;
-  check(cudaMemGetInfo(&description.free_bytes, &total), "measure the memory");
-  return description;
+  return {properties.name,           properties.major,
+          properties.minor,          properties.multiProcessorCount,
+          properties.totalGlobalMem, 0};
+}
+std::size_t free_bytes(int device) {
+  int selected = 0;
+  check(cudaGetDevice(&selected), "ask for the selected device");
+  OnDevice const there(device, selected);
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "measure the memory");
+  return free;
 }
 void select_device(int device) { check(cudaSetDevice(device), "select the device"); }
 
-bool allocates_exactly() { return false; }
+bool allocates_exactly() {
+  const char* const wanted = std::getenv("STIPPLE_CUDA_EXACT_MEMORY");
+  return wanted != nullptr && std::string_view(wanted) == "1";
+}
 void* allocate(std::size_t bytes) {
   void* memory = nullptr;
-  cudaError_t const status = cudaMalloc(&memory, bytes);
+  cudaError_t const status = cudaMalloc(&memory, std::max<std::size_t>(bytes, 1));  // of 0 bytes it gives null
   if (status == cudaErrorMemoryAllocation) {
     (void)cudaGetLastError();
     return nullptr;
@@ -74,6 +99,13 @@ void* allocate(std::size_t bytes) {
 // At the end of the process the runtime may be gone: nothing is left to do then.
 void deallocate(void* memory) noexcept { (void)cudaFree(memory); }
 void deallocate_in_order(void* memory, StreamHandle stream) noexcept {
+  cudaStreamCaptureStatus state = cudaStreamCaptureStatusNone;
+  (void)cudaStreamIsCapturing(stream_of(stream), &state);
+  if (state != cudaStreamCaptureStatusNone) {
+    std::lock_guard const lock(kept_memory().mutex);
+    kept_memory().of_stream[stream_of(stream)].push_back(memory);
+    return;
+  }
   (void)cudaStreamSynchronize(stream_of(stream));
   (void)cudaFree(memory);
 }
@@ -83,7 +115,13 @@ StreamHandle create_stream() {
   check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "create a stream");
   return stream;
 }
-void destroy_stream(StreamHandle stream) noexcept { (void)cudaStreamDestroy(stream_of(stream)); }
+void destroy_stream(StreamHandle stream) noexcept {
+  (void)cudaStreamDestroy(stream_of(stream));
+  std::lock_guard const lock(kept_memory().mutex);
+  auto const kept = kept_memory().of_stream.extract(stream_of(stream));
+  if (kept.empty()) return;
+  for (void* const memory : kept.mapped()) (void)cudaFree(memory);
+}
 void synchronize(StreamHandle stream) { check(cudaStreamSynchronize(stream_of(stream)), "wait for the stream"); }
 void synchronize_device() { check(cudaDeviceSynchronize(), "wait for the device"); }
 

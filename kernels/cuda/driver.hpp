@@ -6,6 +6,7 @@
 #include <string>
 
 #include <stipple/backend/cuda/runtime.hpp>
+#include <stipple/core/error.hpp>
 
 namespace stipple::cuda::driver {
 
@@ -16,8 +17,29 @@ using GraphHandle = void*;
 /// Empty if there is a device; otherwise a sentence that says what is missing.
 std::string why_unavailable();
 int device_count();
+/// Without its free memory, for which the device would have to be used.
 DeviceDescription describe(int device);
+std::size_t free_bytes(int device);
+/// Of this thread: what follows is done there, but for what a stream, event, graph or memory of another device is
+/// given to.
 void select_device(int device);
+
+/// Selects a device as long as it lives, and then `next`.
+class OnDevice {
+ public:
+  OnDevice(int device, int next) : next_(next) { select_device(device); }
+  ~OnDevice() {
+    try {
+      select_device(next_);
+    } catch (const Error&) {  // it was selected before: the driver is lost, which the next operation says
+    }
+  }
+  OnDevice(const OnDevice&) = delete;
+  OnDevice& operator=(const OnDevice&) = delete;
+
+ private:
+  int next_;
+};
 
 /// True if every allocation should be one of the device's own, so that it is checked for itself.
 bool allocates_exactly();

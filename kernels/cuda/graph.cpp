@@ -49,6 +49,7 @@ struct Graph::State {
   void forget() noexcept {
     if (graph == nullptr) return;
     try {
+      driver::OnDevice const there(stream.device(), selected_device());
       synchronize();
     } catch (const Error&) {  // told to whoever synchronises next, or the device is lost
     }
@@ -73,6 +74,8 @@ bool Graph::recorded() const { return state_->graph != nullptr; }
 
 void Graph::replay(std::uint32_t draws) {
   require(recorded(), "cuda graph: given nothing to replay, wanted a recording first");
+  require(state_->stream.device() == selected_device(), "cuda graph: given a recording of device ",
+          state_->stream.device(), " while device ", selected_device(), " is selected");
   Memory<Cuda>::fill(state_->draws.data(), draws, 1);
   driver::replay(state_->graph, current_stream());
   after_launch("cuda graph");

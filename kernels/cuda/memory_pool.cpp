@@ -52,7 +52,7 @@ void* Pool::from_device(std::size_t bytes, std::size_t wanted) {
     memory = driver::allocate(bytes);
   }
   if (memory == nullptr) {
-    auto const device = driver::describe(selected_device());
+    auto const device = describe_device(selected_device());
     fail("cuda: out of memory: wanted ", wanted, " bytes; ", report_.in_use, " bytes are in use, ", report_.reserved,
          " are held and ", device.free_bytes, " of ", device.total_bytes, " are free on the device");
   }

@@ -43,7 +43,7 @@ Runtime& runtime() {
 thread_local int thread_device = 0;
 thread_local void* thread_stream = nullptr;
 
-PerDevice& device(int number = thread_device) {
+PerDevice& per_device(int number = thread_device) {
   Runtime& r = runtime();
   std::lock_guard const lock(r.mutex);
   if (r.devices.empty()) {
@@ -57,9 +57,9 @@ PerDevice& device(int number = thread_device) {
       added.unsupported = why_unsupported(i, description);
     }
   }
-  auto& device = r.devices[static_cast<std::size_t>(number)];
-  if (!device.unsupported.empty()) throw Error(device.unsupported);
-  return device;
+  auto& wanted = r.devices[static_cast<std::size_t>(number)];
+  if (!wanted.unsupported.empty()) throw Error(wanted.unsupported);
+  return wanted;
 }
 
 void check_device(const char* name, int number) {
@@ -70,50 +70,63 @@ void check_device(const char* name, int number) {
 
 }  // namespace
 
-Pool& device_pool() { return device().pool; }
+Pool& device_pool() { return per_device().pool; }
 
 std::string why_unavailable() { return driver::why_unavailable(); }
 int device_count() { return why_unavailable().empty() ? driver::device_count() : 0; }
 
 DeviceDescription describe_device(int number) {
   check_device("describe_device", number);
-  return driver::describe(number);
+  auto description = driver::describe(number);
+  description.free_bytes = driver::free_bytes(number);
+  return description;
 }
 
 int selected_device() { return thread_device; }
 
 void select_device(int number) {
   check_device("select_device", number);
+  refuse_to_record("the choice of a device");
   driver::select_device(number);
   thread_device = number;
   thread_stream = nullptr;
 }
 
-int multiprocessors() { return device().multiprocessors; }
+int multiprocessors() { return per_device().multiprocessors; }
 
-Event::Event() : handle_((device(), driver::create_event())) {}
+Event::Event() : device_(thread_device), handle_((per_device(device_), driver::create_event())) {}
 Event::~Event() { driver::destroy_event(handle_); }
 void Event::synchronize() const { driver::synchronize_event(handle_); }
 
-Stream::Stream() : handle_((device(), driver::create_stream())) {}
+Stream::Stream() : device_(thread_device), handle_((per_device(device_), driver::create_stream())) {}
 Stream::~Stream() {
   try {
     driver::synchronize(handle_);
   } catch (const Error&) {  // a destructor has nobody to tell
   }
-  device().pool.retire(handle_);
+  per_device(device_).pool.retire(handle_);
   driver::destroy_stream(handle_);
 }
-void Stream::record(Event& event) const { driver::record(event.handle(), handle_); }
+void Stream::record(Event& event) const {
+  require(event.device() == device_, "stream: given an event of device ", event.device(), " in a stream of device ",
+          device_);
+  driver::record(event.handle(), handle_);
+}
 void Stream::wait(const Event& event) const { driver::wait(handle_, event.handle()); }
 void Stream::synchronize() const { driver::synchronize(handle_); }
 
-CurrentStream::CurrentStream(const Stream& stream) : previous_(thread_stream) { thread_stream = stream.handle(); }
-CurrentStream::~CurrentStream() { thread_stream = previous_; }
+CurrentStream::CurrentStream(const Stream& stream) : device_(thread_device), previous_(thread_stream) {
+  require(stream.device() == thread_device, "stream: given one of device ", stream.device(), " while device ",
+          thread_device, " is selected");
+  thread_stream = stream.handle();
+}
+CurrentStream::~CurrentStream() {
+  if (device_ == thread_device) thread_stream = previous_;  // it is a stream of that device
+}
 
 void* current_stream() { return thread_stream; }
 void synchronize() {
-  device();
+  per_device();
   refuse_to_record("the host waits for the device");
   driver::synchronize_device();
 }
@@ -131,23 +144,30 @@ void after_launch(const char* operation) {
   }
 }
 
-MemoryReport memory_report() { return device().pool.report(); }
-void reset_peak_memory() { device().pool.reset_peak(); }
-void release_cached_memory() { device().pool.release_unused(); }
+MemoryReport memory_report() { return per_device().pool.report(); }
+void reset_peak_memory() { per_device().pool.reset_peak(); }
+void release_cached_memory() { per_device().pool.release_unused(); }
 
 }  // namespace stipple::cuda
 
 namespace stipple {
 
-void* Memory<Cuda>::allocate(std::size_t bytes) { return cuda::device().pool.allocate(bytes, cuda::current_stream()); }
+void* Memory<Cuda>::allocate(std::size_t bytes) {
+  return cuda::per_device().pool.allocate(bytes, cuda::current_stream());
+}
 
 int Memory<Cuda>::selected_device() { return cuda::selected_device(); }
 
 void Memory<Cuda>::deallocate(void* memory, std::size_t, int device) noexcept {
-  if (device == cuda::selected_device())
-    cuda::device().pool.deallocate(memory, cuda::current_stream());
-  else
-    cuda::device(device).pool.deallocate(memory);
+  if (device == cuda::selected_device()) {
+    cuda::per_device().pool.deallocate(memory, cuda::current_stream());
+    return;
+  }
+  try {
+    cuda::driver::OnDevice const there(device, cuda::selected_device());
+    cuda::per_device(device).pool.deallocate(memory);
+  } catch (const Error&) {  // the device is lost, and its memory with it
+  }
 }
 
 void Memory<Cuda>::copy(void* to, const void* from, std::size_t bytes) {

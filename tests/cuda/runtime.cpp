@@ -1,5 +1,9 @@
 // Streams, events, memory and errors of the CUDA runtime, on the simulation.
+#include <memory>
+
+#include <stipple/backend/cuda/graph.hpp>
 #include <stipple/backend/cuda/runtime.hpp>
+#include <stipple/backend/cuda/upload.hpp>
 #include <stipple/tensor/tensor.hpp>
 
 #include "capability.hpp"
@@ -154,6 +158,75 @@ TEST_CASE("Runtime: tensors of several devices do not mix", "[runtime]") {
   REQUIRE(memory_report().in_use == in_use);
   select_device(0);
   REQUIRE(to<Cpu>(first).span()[3] == 1);
+}
+
+TEST_CASE("Runtime: streams and what has one end on their own device", "[runtime]") {
+  synchronize();
+  auto const before = memory_report().in_use;
+  {
+    Tensor<float, Cuda> of_stream, uploaded, x({4}, 1);
+    auto stream = std::make_unique<Stream>();
+    auto graph = std::make_unique<Graph>();
+    auto upload = std::make_unique<Upload>();
+    {
+      CurrentStream const current(*stream);
+      of_stream = Tensor<float, Cuda>({4}, 3);
+    }
+    uploaded = (*upload)(Tensor<float>({4}, 2));
+    graph->record([&] { x.copy_from(uploaded); });
+    graph->replay();
+    Event replayed;
+    driver::record(replayed.handle(), nullptr);
+    select_device(1);
+    require_error([&] { CurrentStream const current(*stream); }, "stream: given one of device 0 while device 1");
+    require_error([&] { stream->record(*std::make_unique<Event>()); },
+                  "stream: given an event of device 1 in a stream of device 0");
+    require_error([&] { (void)(*upload)(Tensor<float>({4}, 2)); }, "stream: given one of device 0 while device 1");
+    require_error([&] { graph->replay(); }, "cuda graph: given a recording of device 0 while device 1 is selected");
+    graph.reset();
+    REQUIRE(driver::has_passed(replayed.handle()));  // it was waited for where it was replayed
+    stream.reset();
+    upload.reset();
+    select_device(0);
+    REQUIRE(to<Cpu>(x).span()[3] == 2);
+  }
+  synchronize();
+  REQUIRE(memory_report().in_use == before);
+  Graph graph;
+  require_error([&] { graph.record([] { select_device(1); }); }, "the choice of a device, which cannot be recorded");
+}
+
+TEST_CASE("Runtime: a current stream ends with the device that it is of", "[runtime]") {
+  {
+    Stream outer, inner;
+    CurrentStream const current(outer);
+    {
+      CurrentStream const within(inner);
+      select_device(1);
+      REQUIRE(current_stream() == nullptr);
+    }
+    REQUIRE(current_stream() == nullptr);
+    REQUIRE(to<Cpu>(Tensor<float, Cuda>({4}, 3)).span()[0] == 3);
+  }
+  REQUIRE(current_stream() == nullptr);
+  select_device(0);
+}
+
+TEST_CASE("Runtime: work of another device, or on its memory, is an error", "[runtime]") {
+  Tensor<float, Cuda> x({64}, 1);
+  float* const address = x.data().address();
+  Stream stream;
+  synchronize();
+  select_device(1);
+  require_error([&] { driver::copy("copy", address, address, 4, stream.handle()); },
+                "stream: given work of device 1 for a stream of device 0");
+  require_error([&] { driver::copy("copy", address, address, 4, nullptr), synchronize(); }, "not in device memory");
+  if (simulation::catches_faults()) {
+    launch("triple", triple, {dim3(1), dim3(64)}, address, 64);
+    require_error([] { synchronize(); }, "triple: block (0, 0, 0), thread ");
+  }
+  REQUIRE(describe_device(1).free_bytes == simulation::memory_bytes() - simulation::memory_in_use(1));
+  select_device(0);
 }
 
 TEST_CASE("Runtime: work for more blocks than a grid has is an error", "[runtime]") {

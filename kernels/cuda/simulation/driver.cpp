@@ -1,4 +1,4 @@
-// The driver of the simulation: two devices that share memory, which is host memory, and streams, which are queues.
+// The driver of the simulation: two devices, whose memory is host memory, and streams, which are queues.
 #include "../driver.hpp"
 
 #include <cstring>
@@ -16,17 +16,15 @@ namespace stipple::cuda::driver {
 std::string why_unavailable() { return {}; }
 int device_count() { return 2; }
 
-DeviceDescription describe(int) {
-  std::size_t const total = simulation::memory_bytes();
-  return {"simulated device", 9, 0, 4, total, total - simulation::memory_in_use()};
-}
-void select_device(int) {}
+DeviceDescription describe(int) { return {"simulated device", 9, 0, 4, simulation::memory_bytes(), 0}; }
+std::size_t free_bytes(int device) { return simulation::memory_bytes() - simulation::memory_in_use(device); }
+void select_device(int device) { simulation::selected() = device; }
 
 bool allocates_exactly() { return true; }
 void* allocate(std::size_t bytes) { return simulation::allocate(bytes); }
 void deallocate(void* memory) noexcept {
   try {
-    simulation::drain_all();
+    simulation::drain_device(simulation::device_of(memory));
   } catch (const Error&) {  // told to whoever synchronises
   }
   simulation::deallocate(memory);
@@ -36,7 +34,7 @@ void deallocate_in_order(void* memory, StreamHandle stream) noexcept { simulatio
 StreamHandle create_stream() { return simulation::create_stream(); }
 void destroy_stream(StreamHandle stream) noexcept { simulation::destroy_stream(stream); }
 void synchronize(StreamHandle stream) { simulation::drain(stream); }
-void synchronize_device() { simulation::drain_all(); }
+void synchronize_device() { simulation::drain_device(simulation::selected()); }
 
 EventHandle create_event() { return simulation::create_event(); }
 void destroy_event(EventHandle event) noexcept { simulation::destroy_event(event); }

@@ -278,7 +278,6 @@ void run(const Launch& launch) {
           ": given a grid of ", launch.grid.x, " x ", launch.grid.y, " x ", launch.grid.z, " blocks");
   require(launch.shared_bytes <= 227 * 1024, launch.operation, ": given ", launch.shared_bytes,
           " bytes of shared memory, wanted at most 232448");
-  OpenMemory const open;
   e.launch = &launch;
   e.live = threads;
   e.random = options().seed;

@@ -39,7 +39,7 @@ struct Launch {
   std::size_t shared_bytes = 0;
   std::function<void()> kernel;
 };
-/// Runs all blocks of a launch. Throws Error for what the kernel does wrong.
+/// Runs all blocks of a launch, while the memory of its device is open. Throws Error for what the kernel does wrong.
 void run(const Launch& launch);
 
 /// True if an access outside of every allocation becomes an Error; under the sanitizers it ends the process.

@@ -19,22 +19,32 @@ struct Block {
   std::byte* mapping;  // the pages that are opened and closed; one closed page follows
   std::size_t mapped;
   std::size_t bytes;
+  int device;
 };
 // By the address of the first byte.
 std::map<const std::byte*, Block>& blocks() {
   static auto* const map = new std::map<const std::byte*, Block>;
   return *map;
 }
-std::size_t in_use = 0;
-int open_count = 0;
+// Bytes, by the number of the device.
+std::map<int, std::size_t>& in_use() {
+  static auto* const map = new std::map<int, std::size_t>;
+  return *map;
+}
+constexpr int none = -1;
+int open_device = none;
 
 constexpr unsigned char border = 0xA5;
 constexpr std::size_t border_bytes = 64;  // that are checked before an allocation; behind it, up to the closed page
 
 std::size_t rounded(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-void protect(int access) {
-  for (auto const& [begin, block] : blocks()) mprotect(block.mapping, block.mapped, access);
+void open_instead(int device) {
+  if (device == open_device) return;
+  for (auto const& [begin, block] : blocks())
+    if (block.device == device || block.device == open_device)
+      mprotect(block.mapping, block.mapped, block.device == device ? PROT_READ | PROT_WRITE : PROT_NONE);
+  open_device = device;
 }
 
 bool intact(const unsigned char* from, const unsigned char* to) {
@@ -47,10 +57,15 @@ std::size_t& memory_bytes() {
   static std::size_t bytes = std::size_t{1} << 30;
   return bytes;
 }
-std::size_t memory_in_use() { return in_use; }
+std::size_t memory_in_use(int device) { return in_use()[device]; }
+
+int& selected() {
+  thread_local int device = 0;
+  return device;
+}
 
 void* allocate(std::size_t bytes) {
-  if (bytes > memory_bytes() || in_use > memory_bytes() - bytes) return nullptr;
+  if (bytes > memory_bytes() || memory_in_use(selected()) > memory_bytes() - bytes) return nullptr;
   auto const page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   std::size_t const mapped = rounded(rounded(bytes, 16) + border_bytes, page);
   void* const base = mmap(nullptr, mapped + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -61,9 +76,9 @@ void* allocate(std::size_t bytes) {
   std::memset(begin, options().poison, bytes);
   std::memset(begin + bytes, border, rounded(bytes, 16) - bytes);
   mprotect(mapping + mapped, page, PROT_NONE);
-  if (open_count == 0) mprotect(mapping, mapped, PROT_NONE);
-  blocks().insert({begin, {mapping, mapped, bytes}});
-  in_use += bytes;
+  if (open_device != selected()) mprotect(mapping, mapped, PROT_NONE);
+  blocks().insert({begin, {mapping, mapped, bytes, selected()}});
+  in_use()[selected()] += bytes;
   return begin;
 }
 
@@ -71,8 +86,14 @@ void deallocate(void* memory) {
   auto const found = blocks().find(static_cast<const std::byte*>(memory));
   require(found != blocks().end(), "device memory: given an address to free that no allocation begins at");
   munmap(found->second.mapping, found->second.mapped + static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
-  in_use -= found->second.bytes;
+  in_use()[found->second.device] -= found->second.bytes;
   blocks().erase(found);
+}
+
+int device_of(void* memory) {
+  auto const found = blocks().find(static_cast<const std::byte*>(memory));
+  require(found != blocks().end(), "device memory: given an address that no allocation begins at");
+  return found->second.device;
 }
 
 Allocation allocation_of(const void* address) {
@@ -80,7 +101,7 @@ Allocation allocation_of(const void* address) {
   auto next = blocks().upper_bound(at);
   if (next == blocks().begin()) return {};
   auto const& [begin, block] = *std::prev(next);
-  if (at >= begin + block.bytes) return {};
+  if (at >= begin + block.bytes || (open_device != none && block.device != open_device)) return {};
   return {const_cast<std::byte*>(begin), block.bytes};
 }
 
@@ -95,6 +116,7 @@ void check_range(const char* operation, const void* begin, std::size_t bytes) {
 
 void check_borders(const char* operation) {
   for (auto const& [begin, block] : blocks()) {
+    if (block.device != open_device) continue;
     auto const* const first = reinterpret_cast<const unsigned char*>(begin);
     bool const before = intact(first - border_bytes, first);
     bool const behind = intact(first + block.bytes, first + rounded(block.bytes, 16));
@@ -106,11 +128,7 @@ void check_borders(const char* operation) {
   }
 }
 
-OpenMemory::OpenMemory() {
-  if (open_count++ == 0) protect(PROT_READ | PROT_WRITE);
-}
-OpenMemory::~OpenMemory() {
-  if (--open_count == 0) protect(PROT_NONE);
-}
+OpenMemory::OpenMemory(int device) : before_(open_device) { open_instead(device); }
+OpenMemory::~OpenMemory() { open_instead(before_); }
 
 }  // namespace stipple::cuda::simulation

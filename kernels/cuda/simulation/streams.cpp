@@ -16,6 +16,7 @@ namespace {
 
 struct Recording;
 struct Moments {
+  int device = selected();
   std::uint64_t recorded = 0, passed = 0;
 };
 struct Queue {
@@ -25,8 +26,10 @@ struct Queue {
     std::uint64_t moment = 0;
     bool waits = false;
   };
-  std::deque<Item> items;
-  std::unique_ptr<Recording> recording;  // takes the items while there is one
+  int device = selected();
+  bool is_default = false;
+  std::deque<Item> items{};
+  std::unique_ptr<Recording> recording{};  // takes the items while there is one
 
   void put(Item item);
 };
@@ -47,7 +50,7 @@ void Queue::put(Item item) {
 
 struct Streams {
   std::recursive_mutex mutex;
-  std::vector<std::shared_ptr<Queue>> queues{std::make_shared<Queue>()};  // the default stream first
+  std::vector<std::shared_ptr<Queue>> queues;
   std::uint64_t random = 0;
   Waits waits;
 };
@@ -60,8 +63,19 @@ using Lock = std::lock_guard<std::recursive_mutex>;
 
 std::shared_ptr<Queue> queue_of(void* stream) {
   for (auto const& queue : streams().queues)
-    if (stream == nullptr || queue.get() == stream) return queue;
-  fail("stream: given a handle that is no stream");
+    if (stream == nullptr ? queue->is_default && queue->device == selected() : queue.get() == stream) return queue;
+  require(stream == nullptr, "stream: given a handle that is no stream");
+  auto const added = streams().queues.emplace_back(std::make_shared<Queue>());
+  added->is_default = true;
+  return added;
+}
+
+// The queue for work of the selected device.
+std::shared_ptr<Queue> own_queue_of(void* stream) {
+  auto const queue = queue_of(stream);
+  require(queue->device == selected(), "stream: given work of device ", selected(), " for a stream of device ",
+          queue->device);
+  return queue;
 }
 
 std::shared_ptr<Moments>& moments_of(void* event) { return *static_cast<std::shared_ptr<Moments>*>(event); }
@@ -72,7 +86,10 @@ bool advance(Queue& queue) {
   if (auto const& front = queue.items.front(); front.waits && front.event->passed < front.moment) return false;
   Queue::Item const item = std::move(queue.items.front());
   queue.items.pop_front();
-  if (item.work) item.work();
+  if (item.work) {
+    OpenMemory const open(queue.device);
+    item.work();
+  }
   if (!item.waits && item.event) item.event->passed = item.moment;
   return true;
 }
@@ -92,7 +109,7 @@ void drain_until(std::int64_t& waits, const Done& done) {
   Lock const lock(streams().mutex);
   if (done()) return;
   ++waits;
-  OpenMemory const open;
+  OpenMemory const open(selected());
   try {
     while (!done()) require(advance_any(), "streams: all wait for events that nothing records");
   } catch (...) {
@@ -109,12 +126,12 @@ void drain_until(std::int64_t& waits, const Done& done) {
 
 void enqueue(void* stream, Launch launch) {
   Lock const lock(streams().mutex);
-  queue_of(stream)->put({.work = [launch = std::move(launch)] { run(launch); }});
+  own_queue_of(stream)->put({.work = [launch = std::move(launch)] { run(launch); }});
 }
 
 void enqueue(void* stream, std::function<void()> work) {
   Lock const lock(streams().mutex);
-  queue_of(stream)->put({.work = std::move(work)});
+  own_queue_of(stream)->put({.work = std::move(work)});
 }
 
 void deallocate_in(void* stream, void* memory) {
@@ -148,6 +165,7 @@ void record(void* event, void* stream) {
   auto const& moments = moments_of(event);
   auto const queue = queue_of(stream);
   require(!queue->recording, "stream: given an event in a recording");
+  require(moments->device == queue->device, "stream: given an event of another device");
   queue->put({.event = moments, .moment = ++moments->recorded});
 }
 
@@ -173,7 +191,8 @@ void* end_recording(void* stream) {
 
 void replay(void* recording, void* stream) {
   Lock const lock(streams().mutex);
-  for (auto const& item : static_cast<const Recording*>(recording)->items) queue_of(stream)->put(item);
+  auto const queue = own_queue_of(stream);
+  for (auto const& item : static_cast<const Recording*>(recording)->items) queue->put(item);
 }
 
 void destroy_recording(void* recording) {
@@ -192,10 +211,10 @@ void drain_event(void* event) {
   drain_until(streams().waits.for_moments, [&, moment = moments->recorded] { return moments->passed >= moment; });
 }
 
-void drain_all() {
-  drain_until(streams().waits.for_streams, [] {
+void drain_device(int device) {
+  drain_until(streams().waits.for_streams, [device] {
     for (auto const& queue : streams().queues)
-      if (!queue->items.empty()) return false;
+      if (queue->device == device && !queue->items.empty()) return false;
     return true;
   });
 }

@@ -9,7 +9,10 @@
 
 namespace stipple::cuda::simulation {
 
-/// Puts a kernel into a stream; null is the default stream.
+// A stream and an event belong to the device that is selected when they are made. Null is the default stream of the
+// selected device. Work of another device, and its event to record, are errors.
+
+/// Puts a kernel into a stream.
 void enqueue(void* stream, Launch launch);
 /// Puts something else into a stream.
 void enqueue(void* stream, std::function<void()> work);
@@ -33,15 +36,15 @@ void* end_recording(void* stream);
 void replay(void* recording, void* stream);
 void destroy_recording(void* recording);
 
-/// Advances streams until this one, or all, are empty. Throws the Error of the first operation that fails; what the
-/// streams still hold is dropped then.
+/// Advances streams until this one, or all of a device, are empty. Throws the Error of the first operation that fails;
+/// what the streams still hold is dropped then.
 void drain(void* stream);
 void drain_event(void* event);
-void drain_all();
+void drain_device(int device);
 /// True if the event was not recorded, or its last moment is behind the stream.
 bool has_passed(void* event);
 
-/// How often the host had to wait so far: until a stream, or all, were empty, and for moments in one.
+/// How often the host had to wait so far: until a stream, or all of a device, were empty, and for moments in one.
 struct Waits {
   std::int64_t for_streams = 0, for_moments = 0;
 };

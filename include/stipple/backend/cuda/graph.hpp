@@ -10,13 +10,14 @@ namespace stipple::cuda {
 
 /// Recorded work. Its operations keep the addresses that they were recorded with, so whatever it reads and writes has
 /// to stay where it is: tensors from before by who records it, results by who wants them. Memory that the work takes
-/// and gives back in between belongs to the graph. Replays follow each other in one stream.
+/// and gives back in between belongs to the graph. Replays follow each other in one stream. All of it is of the device
+/// that is selected when the graph is made; another one may be selected at its end.
 class Graph {
  public:
   Graph();
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
-  /// Waits for the device.
+  /// Waits for its device.
   ~Graph();
 
   /// Calls `work` and records what it puts into the current stream, instead of doing it. What was recorded before is
@@ -26,7 +27,7 @@ class Graph {
   bool recorded() const;
   /// Puts the work into the current stream. `draws` is added to the number of every draw of random numbers in it, which
   /// are those of later steps then: kernels read it from memory that this writes first. Throws Error if nothing is
-  /// recorded.
+  /// recorded, and while another device is selected.
   void replay(std::uint32_t draws = 0);
 
  private:

@@ -24,12 +24,13 @@ int device_count();
 DeviceDescription describe_device(int device);
 /// The device of this thread, 0 at first.
 int selected_device();
-/// Throws Error unless 0 <= device < device_count(). The current stream becomes the default stream.
+/// Throws Error unless 0 <= device < device_count(), and in a recording. The current stream becomes the default stream
+/// of that device.
 void select_device(int device);
 /// Multiprocessors of the selected device.
 int multiprocessors();
 
-/// Moments in a stream.
+/// Moments in a stream of the device that is selected when it is made.
 class Event {
  public:
   Event();
@@ -38,28 +39,33 @@ class Event {
   Event& operator=(const Event&) = delete;
   /// Waits on the host until the moment that was recorded last has passed.
   void synchronize() const;
+  int device() const { return device_; }
   void* handle() const { return handle_; }
 
  private:
+  int device_;
   void* handle_;
 };
 
-/// A queue of work of the selected device. Work of different streams has no order but that of events.
+/// A queue of work of the device that is selected when it is made. Work of different streams has no order but that of
+/// events. It may end while another device is selected.
 class Stream {
  public:
   Stream();
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
-  /// Marks the end of what the stream holds now.
+  /// Marks the end of what the stream holds now. Throws Error for an event of another device.
   void record(Event& event) const;
   /// Work that is put into the stream from now on begins after the moment that was recorded last.
   void wait(const Event& event) const;
   /// Waits on the host for all work. Throws Error for what went wrong in it.
   void synchronize() const;
+  int device() const { return device_; }
   void* handle() const { return handle_; }
 
  private:
+  int device_;
   void* handle_;
 };
 
@@ -68,12 +74,14 @@ class Stream {
 /// uses must live until that work is done.
 class CurrentStream {
  public:
+  /// Throws Error for a stream of another device than the selected one.
   explicit CurrentStream(const Stream& stream);
   ~CurrentStream();
   CurrentStream(const CurrentStream&) = delete;
   CurrentStream& operator=(const CurrentStream&) = delete;
 
  private:
+  int device_;
   void* previous_;
 };
 
@@ -89,7 +97,9 @@ bool debug();
 /// What an operation does after it has put its work into the stream.
 void after_launch(const char* operation);
 
-/// Memory of the selected device: in live tensors, the most there was of them, and taken from the device.
+/// Memory of the selected device: in live tensors, the most there was of them, and taken from the device. For tools
+/// that check accesses, the environment can set STIPPLE_CUDA_EXACT_MEMORY to 1: every tensor is then an allocation of
+/// the device's own, which is given back with it.
 MemoryReport memory_report();
 void reset_peak_memory();
 /// Gives memory that no tensor uses back to the device. Waits for the device.
