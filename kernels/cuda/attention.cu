@@ -18,7 +18,7 @@ HeadRows<T> head_rows(AttentionRows<T, Cuda> rows) {
 LaunchShape attention_shape(const AttentionShape& s, Index positions, int threads, Index parts = 1,
                             std::size_t shared_bytes = 0) {
   Index const blocks = s.samples * s.heads * ((positions + attention_rows - 1) / attention_rows) * parts;
-  return {dim3(static_cast<unsigned>(blocks)), dim3(static_cast<unsigned>(threads)), shared_bytes};
+  return {dim3(grid_extent("attention", blocks)), dim3(static_cast<unsigned>(threads)), shared_bytes};
 }
 Index float_parts(const AttentionShape& s) { return (s.dim + attention_rows - 1) / attention_rows; }
 

@@ -17,7 +17,7 @@ template <class T, class U>
 void transpose(const T* from, U* to, Index rows, Index columns) {
   Index const row_tiles = (rows + transpose_tile - 1) / transpose_tile;
   Index const tiles = row_tiles * ((columns + transpose_tile - 1) / transpose_tile);
-  launch("conv2d", transpose_kernel<T, U>, {dim3(static_cast<unsigned>(tiles)), dim3(transpose_tile, 8)}, from, to,
+  launch("conv2d", transpose_kernel<T, U>, {dim3(grid_extent("conv2d", tiles)), dim3(transpose_tile, 8)}, from, to,
          rows, columns, row_tiles);
 }
 

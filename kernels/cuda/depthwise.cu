@@ -22,7 +22,7 @@ void gather(const char* operation, const T* source, const T* weight, DepthwiseAd
     Index const segments = (g.grid_w + depthwise_pixels - 1) / depthwise_pixels;
     Index const items = g.images * g.grid_h * segments * (g.channels / lanes);
     launch(operation, g.kw == 3 ? depthwise_row_kernel<T, 3> : depthwise_row_kernel<T, 7>,
-           {dim3(static_cast<unsigned>((items + 127) / 128)), dim3(128)}, source, weight, addends, out, g);
+           {dim3(grid_extent(operation, (items + 127) / 128)), dim3(128)}, source, weight, addends, out, g);
     return;
   }
   launch(operation, whole ? depthwise_pixel_kernel<T, true> : depthwise_pixel_kernel<T, false>,
@@ -60,6 +60,7 @@ void depthwise_conv2d_backward_input(Pointer<const T> dy, Pointer<const T> weigh
 
 template <class T>
 void depthwise_conv2d_backward_weight(Pointer<const T> x, Pointer<const T> dy, Pointer<float> dw, const ConvDims& d) {
+  constexpr const char* operation = "conv2d_backward_weight";
   constexpr int lanes = lanes_of<T>;
   Index const taps = d.kh * d.kw, packs = (d.c + lanes - 1) / lanes;
   if (taps * d.c == 0) return;
@@ -77,14 +78,14 @@ void depthwise_conv2d_backward_weight(Pointer<const T> x, Pointer<const T> dy, P
   Index const pieces = (d.n + p.images - 1) / p.images * p.per_image;
   Workspace<float> partial(pieces * taps * d.c);
   if (by_rows)
-    launch("conv2d_backward_weight", d.kw == 3 ? depthwise_weight_row_kernel<T, 3> : depthwise_weight_row_kernel<T, 7>,
-           {dim3(static_cast<unsigned>(pieces * p.column_blocks)), dim3(columns, rows, static_cast<unsigned>(d.kh))},
+    launch(operation, d.kw == 3 ? depthwise_weight_row_kernel<T, 3> : depthwise_weight_row_kernel<T, 7>,
+           {dim3(grid_extent(operation, pieces * p.column_blocks)), dim3(columns, rows, static_cast<unsigned>(d.kh))},
            x.address(), dy.address(), partial.data(), d, p);
   else
-    launch("conv2d_backward_weight", depthwise_weight_tap_kernel<T>,
-           {dim3(static_cast<unsigned>(pieces * p.column_blocks * taps)), dim3(columns, rows)}, x.address(),
+    launch(operation, depthwise_weight_tap_kernel<T>,
+           {dim3(grid_extent(operation, pieces * p.column_blocks * taps)), dim3(columns, rows)}, x.address(),
            dy.address(), partial.data(), d, p, whole);
-  sum_middle<float, float>("conv2d_backward_weight", partial.data(), nullptr, dw.address(), {1, pieces, taps * d.c});
+  sum_middle<float, float>(operation, partial.data(), nullptr, dw.address(), {1, pieces, taps * d.c});
 }
 
 #define STIPPLE_INSTANCES(T)                                                                                    \

@@ -13,7 +13,7 @@ Index pieces_of(Index n, Index size) { return (n + size - 1) / size; }
 /// Blocks for `parts` of the positions of every head, times `tiles` tiles of channels.
 template <int side>
 LaunchShape linear_shape(const LinearAttentionShape& s, Index parts, Index tiles) {
-  return {dim3(static_cast<unsigned>(s.samples * s.heads * parts * tiles)), dim3(FloatTiles<side>::threads)};
+  return {dim3(grid_extent("linear_attention", s.samples * s.heads * parts * tiles)), dim3(FloatTiles<side>::threads)};
 }
 
 /// Calls f with the side of the tiles that a head is cut into.

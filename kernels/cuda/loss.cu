@@ -14,7 +14,7 @@ void loss_sum(LossKind kind, float parameter, Pointer<const T> x, Pointer<const 
   Workspace<float> parts(pieces);
   if (n > 0) {
     with_loss(kind, [&]<class F>(F) {
-      launch("loss", loss_pieces_kernel<T, U, F>, {dim3(static_cast<unsigned>(pieces)), dim3(256)}, parameter,
+      launch("loss", loss_pieces_kernel<T, U, F>, {dim3(grid_extent("loss", pieces)), dim3(256)}, parameter,
              x.address(), y.address(), parts.data(), n, size, aligned(x.address()) && aligned(y.address()));
     });
   }

@@ -23,7 +23,7 @@ LaunchShape column_shape(const Slabs& s) {
   auto const columns = static_cast<unsigned>(std::min<Index>(packs, column_threads));
   unsigned rows = 1;
   while (2 * rows * columns <= column_threads) rows *= 2;
-  return {dim3(static_cast<unsigned>(s.samples * s.count * s.column_blocks)), dim3(columns, rows)};
+  return {dim3(grid_extent("slabs", s.samples * s.count * s.column_blocks)), dim3(columns, rows)};
 }
 
 }  // namespace stipple::cuda

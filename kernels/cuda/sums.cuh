@@ -24,7 +24,7 @@ void sum_pieces_of(const char* operation, const T* g, const T* factor, U* out, B
     bool const small = size <= 1024;
     Index const items = s.outer * pieces, blocks = small ? (items + 7) / 8 : items;
     launch(operation, small ? sum_rows_kernel<T, U, 32> : sum_rows_kernel<T, U, 256>,
-           {dim3(static_cast<unsigned>(blocks)), dim3(256)}, g, factor, out, s.outer, s.middle, size, rows_aligned);
+           {dim3(grid_extent(operation, blocks)), dim3(256)}, g, factor, out, s.outer, s.middle, size, rows_aligned);
     return;
   }
   Index const packs = (s.inner + lanes - 1) / lanes;
@@ -32,7 +32,7 @@ void sum_pieces_of(const char* operation, const T* g, const T* factor, U* out, B
   while (columns > 1 && columns / 2 >= packs) columns /= 2;
   Index const column_blocks = (packs + columns - 1) / columns;
   launch(operation, sum_columns_kernel<T, U>,
-         {dim3(static_cast<unsigned>(column_blocks * s.outer * pieces)), dim3(columns, 256 / columns)}, g, factor, out,
+         {dim3(grid_extent(operation, column_blocks * s.outer * pieces)), dim3(columns, 256 / columns)}, g, factor, out,
          s.middle, s.inner, size, whole && s.inner % lanes == 0);
 }
 

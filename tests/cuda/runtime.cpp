@@ -12,6 +12,8 @@
 #include "memory_pool.hpp"
 #include "orders.hpp"
 #include "simulation/memory.hpp"
+#include "slabs.cuh"
+#include "sums.cuh"
 
 using namespace stipple;
 using namespace stipple::cuda;
@@ -232,6 +234,13 @@ TEST_CASE("Runtime: work of another device, or on its memory, is an error", "[ru
 TEST_CASE("Runtime: work for more blocks than a grid has is an error", "[runtime]") {
   require_error([] { (void)row_shape(Index{1} << 35, 4); }, "rows: given work for 4294967296 blocks of threads");
   REQUIRE(strided(Index{1} << 40).grid.x == static_cast<unsigned>(block_limit()));
+  Broadcast const rows{(Index{1} << 32) + 1, 2, 2}, columns{Index{1} << 35, 2, 1};  // one block, were 32 bits enough
+  require_error([&] { sum_middle<bf16, float>("sum", nullptr, nullptr, nullptr, rows); },
+                "sum: given work for 4294967297 blocks of threads");
+  require_error([&] { sum_middle<bf16, float>("sum", nullptr, nullptr, nullptr, columns); },
+                "sum: given work for 4294967296 blocks of threads");
+  require_error([] { (void)column_shape<float>(slabs_of<float>((Index{1} << 32) + 1, 4, 4)); },
+                "slabs: given work for 4294967297 blocks of threads");
 }
 
 TEST_CASE("Pool: memory is used again in its stream, merged, and given back", "[runtime]") {
