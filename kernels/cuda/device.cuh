@@ -103,7 +103,7 @@ __device__ __forceinline__ void store_quad(void* to, const Quad& quad) {
                "r"(quad.word[1]), "r"(quad.word[2]), "r"(quad.word[3])
                : "memory");
 #else
-  simulation::check_vector(to, sizeof(Quad));
+  simulation::check_device_vector(to, sizeof(Quad));
   *static_cast<Quad*>(to) = quad;
 #endif
 }
@@ -115,7 +115,8 @@ __device__ __forceinline__ void store_shared_quad(void* to, const Quad& quad) {
                "r"(quad.word[0]), "r"(quad.word[1]), "r"(quad.word[2]), "r"(quad.word[3])
                : "memory");
 #else
-  store_quad(to, quad);
+  simulation::check_shared_vector(to, sizeof(Quad));
+  *static_cast<Quad*>(to) = quad;
 #endif
 }
 

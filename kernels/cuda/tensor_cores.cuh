@@ -107,13 +107,15 @@ __device__ __forceinline__ void begin_copy(void* shared, const void* from, bool 
   int const bytes = inside ? 16 : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from), "r"(bytes) : "memory");
 #else
-  store_shared_quad(shared, inside ? load_quad(from) : Quad{});
+  simulation::copies().begin(shared, inside ? from : nullptr);
 #endif
 }
 /// Ends a group of copies.
 __device__ __forceinline__ void end_copies() {
 #if defined(__CUDACC__)
   asm volatile("cp.async.commit_group;" ::: "memory");
+#else
+  simulation::copies().end_group();
 #endif
 }
 /// Waits for all groups of this thread's copies but the last `pending`.
@@ -121,6 +123,8 @@ template <int pending>
 __device__ __forceinline__ void wait_for_copies() {
 #if defined(__CUDACC__)
   asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");
+#else
+  simulation::copies().wait(pending);
 #endif
 }
 

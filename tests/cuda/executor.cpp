@@ -61,6 +61,18 @@ __global__ void misaligned_load(float* out) {
   out[0] = __uint_as_float(quad.word[0]);
 }
 __global__ void misaligned_store(float* out) { store_quad(out + 2, Quad{}); }
+__global__ void global_store_to_shared(float* out) {
+  STIPPLE_SHARED(Quad, room, 1);
+  store_quad(room, Quad{});
+  out[0] = __uint_as_float(room[0].word[0]);
+}
+__global__ void shared_store_to_global(float* out) { store_shared_quad(out, Quad{}); }
+__global__ void copy_to_device(float* out) { begin_copy(out, out + 4, true); }
+__global__ void copy_from_shared(float* out) {
+  STIPPLE_SHARED(Quad, room, 2);
+  begin_copy(room, room + 1, true);
+  out[0] = 0;
+}
 __global__ void divergent_barrier(float* out) {
   if (threadIdx.x < 16) __syncthreads();
   out[threadIdx.x] = 0;
@@ -119,6 +131,61 @@ TEST_CASE("Executor: misaligned vectors are errors", "[executor]") {
   require_error([&] { run_kernel(misaligned_load, out.data().address(), 1); },
                 "planted: block (0, 0, 0), thread 0: accesses 16 bytes at an address that is not a multiple of 16");
   require_error([&] { run_kernel(misaligned_store, out.data().address(), 1); }, "not a multiple of 16");
+}
+
+TEST_CASE("Executor: instructions for one memory do not find the other", "[executor]") {
+  auto out = device_floats(64);
+  auto* const address = out.data().address();
+  require_error([&] { run_kernel(global_store_to_shared, address, 1); },
+                "planted: block (0, 0, 0), thread 0: accesses memory of the device at an address that is not in it");
+  require_error([&] { run_kernel(shared_store_to_global, address, 1); }, "accesses shared memory at an address");
+  require_error([&] { run_kernel(copy_to_device, address, 1); }, "accesses shared memory at an address that is not in");
+  require_error([&] { run_kernel(copy_from_shared, address, 1); }, "accesses memory of the device at an address");
+}
+
+namespace {
+
+// Thread i copies quads i and, in a group of its own, 32 + i of 64, and waits for all groups but the last `pending`
+// (-1: for none); its neighbour writes what is there then.
+template <int pending, bool waits_at_end>
+__global__ void copy_quads(float* out) {
+  STIPPLE_SHARED(Quad, room, 64);
+  unsigned const i = threadIdx.x, neighbour = (i + 1) % 32;
+  begin_copy(room + i, out + 4 * i, i != 5);
+  end_copies();
+  begin_copy(room + 32 + i, out + 4 * (32 + i), true);
+  end_copies();
+  if constexpr (pending >= 0) wait_for_copies<pending>();
+  __syncthreads();
+  out[256 + i] = __uint_as_float(room[neighbour].word[3]);
+  out[288 + i] = __uint_as_float(room[32 + neighbour].word[3]);
+  __syncthreads();  // all have read
+  if constexpr (waits_at_end) wait_for_copies<0>();
+}
+
+/// What is there of both groups.
+template <int pending>
+std::pair<float, float> copied() {
+  auto out = device_floats(320, 7);
+  run_kernel(copy_quads<pending, true>, out.data().address(), 32);
+  auto const host = to<Cpu>(out);
+  if (pending == 0) REQUIRE(host.span()[256 + 4] == 0);  // of what is not inside
+  return {host.span()[256], host.span()[288]};
+}
+
+}  // namespace
+
+TEST_CASE("Executor: copies are there for who waits for their group, and for nobody else", "[executor]") {
+  for_each_order([] {
+    REQUIRE(copied<0>() == std::pair(7.0f, 7.0f));
+    REQUIRE(copied<1>().first == 7);
+    REQUIRE(copied<1>().second != 7);
+    REQUIRE(copied<2>().first != 7);
+    REQUIRE(copied<-1>().first != 7);
+    auto out = device_floats(320);
+    require_error([&] { run_kernel(copy_quads<1, false>, out.data().address(), 32); },
+                  "returns without having waited for its copies");
+  });
 }
 
 TEST_CASE("Executor: threads that part at barriers are errors", "[executor]") {

@@ -24,7 +24,6 @@ using dim3 = stipple::cuda::simulation::Extents;
 
 inline void __syncthreads() { stipple::cuda::simulation::block_barrier(); }
 inline int __syncthreads_count(int predicate) { return stipple::cuda::simulation::block_count(predicate != 0); }
-inline int __syncthreads_or(int predicate) { return __syncthreads_count(predicate) > 0; }
 inline void __syncwarp(unsigned mask = 0xffffffffu) { stipple::cuda::simulation::warp_barrier(mask, "__syncwarp"); }
 
 template <class T>
@@ -63,11 +62,6 @@ template <class T>
 requires std::is_integral_v<T> T atomicAdd(T* address, T value) {
   return __atomic_fetch_add(address, value, __ATOMIC_RELAXED);
 }
-inline void __threadfence() {}
 
 inline float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
 inline unsigned __float_as_uint(float value) { return std::bit_cast<unsigned>(value); }
-inline unsigned __umulhi(unsigned a, unsigned b) {
-  return static_cast<unsigned>((std::uint64_t{a} * std::uint64_t{b}) >> 32);
-}
-inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }

@@ -28,6 +28,7 @@ struct Thread {
   Wait wait = Wait::nothing;
   unsigned mask = 0;
   const char* operation = "";
+  Copies copies{};
   std::unique_ptr<Fiber> fiber;
 };
 
@@ -100,6 +101,7 @@ void thread_body(void* argument) {
   e.beginning.depart();
   try {
     e.launch->kernel();
+    thread.copies.check_done();
   } catch (...) {
     e.error = std::current_exception();
   }
@@ -221,7 +223,10 @@ void release_block() {
 
 void run_block() {
   Executor& e = executor();
-  for (std::size_t i = 0; i < e.live; ++i) e.threads[i].wait = Wait::nothing;
+  for (std::size_t i = 0; i < e.live; ++i) {
+    e.threads[i].wait = Wait::nothing;
+    e.threads[i].copies.forget();
+  }
   if (e.launch->shared_bytes > 0) e.shared.emplace_back(nullptr, e.launch->shared_bytes);
   e.beginning.let_depart();
   auto order = order_of(e.live);
@@ -312,10 +317,26 @@ void check_vector(const void* address, std::size_t bytes) {
     fail_in_kernel("accesses " + to_text(bytes) + " bytes at an address that is not a multiple of " + to_text(bytes));
 }
 
+void check_device_vector(const void* address, std::size_t bytes) {
+  check_vector(address, bytes);
+  Quiet const quiet;
+  if (allocation_of(address).bytes == 0)
+    fail_in_kernel("accesses memory of the device at an address that is not in it");
+}
+
+void check_shared_vector(const void* address, std::size_t bytes) {
+  check_vector(address, bytes);
+  Quiet const quiet;
+  for (SharedArray const& array : executor().shared)
+    if (array.holds(address)) return;
+  fail_in_kernel("accesses shared memory at an address that is not in it");
+}
+
 const Position& thread_index() { return executor().current->index; }
 const Position& block_index() { return executor().block; }
 const Extents& block_extents() { return executor().launch->block; }
 const Extents& grid_extents() { return executor().launch->grid; }
+Copies& copies() { return executor().current->copies; }
 unsigned lane() { return executor().current->linear % 32; }
 
 void* shared_array(const void* site, std::size_t bytes) {

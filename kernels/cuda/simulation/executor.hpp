@@ -11,6 +11,8 @@
 #include <string>
 #include <type_traits>
 
+#include "copies.hpp"
+
 namespace stipple::cuda::simulation {
 
 struct Extents {
@@ -50,6 +52,10 @@ bool reports_races();
 [[noreturn]] void fail_in_kernel(const std::string& text);
 /// Fails unless the thread that runs may access `bytes` bytes at `address`, which must be a multiple of `bytes`.
 void check_vector(const void* address, std::size_t bytes);
+/// The same for memory of the device alone, and for shared memory of the block alone: instructions that name one of
+/// them do not find the other.
+void check_device_vector(const void* address, std::size_t bytes);
+void check_shared_vector(const void* address, std::size_t bytes);
 
 // Of the thread that runs.
 const Position& thread_index();
@@ -57,6 +63,8 @@ const Position& block_index();
 const Extents& block_extents();
 const Extents& grid_extents();
 unsigned lane();
+
+Copies& copies();
 
 /// The shared array that is declared at `site`, filled with the pattern when the block first meets it.
 void* shared_array(const void* site, std::size_t bytes);

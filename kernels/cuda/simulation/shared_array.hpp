@@ -24,6 +24,10 @@ class SharedArray {
     return std::all_of(memory_.begin(), memory_.begin() + border, is_border) &&
            std::all_of(memory_.end() - border, memory_.end(), is_border);
   }
+  bool holds(const void* address) const {
+    auto const* const at = static_cast<const unsigned char*>(address);
+    return at >= memory_.data() + border && at < memory_.data() + border + bytes_;
+  }
   std::size_t bytes() const { return bytes_; }
 
  private:
