@@ -83,6 +83,9 @@ add_library(stipple_cuda STATIC ${stipple_exclude} ${stipple_cuda_kernels} ${sti
                                 ${stipple_cuda_libraries} ${stipple_cuda_layers}
                                 $<TARGET_OBJECTS:stipple_convolution_graph>)
 add_library(stipple::cuda ALIAS stipple_cuda)
+list(JOIN CMAKE_CUDA_ARCHITECTURES "," stipple_architectures)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/cuda/runtime.cpp PROPERTIES
+                            COMPILE_DEFINITIONS STIPPLE_CUDA_ARCHITECTURES="${stipple_architectures}")
 set_target_properties(stipple_cuda PROPERTIES EXPORT_NAME cuda OUTPUT_NAME stipple_cuda CXX_EXTENSIONS OFF
                                               POSITION_INDEPENDENT_CODE ON)
 # The standard is an option of nvcc's own, because early CMake does not know that CUDA has this one. std::array and

@@ -43,12 +43,11 @@ Runtime& runtime() {
 thread_local int thread_device = 0;
 thread_local void* thread_stream = nullptr;
 
-PerDevice& per_device(int number = thread_device) {
+// Those that the driver has; none if it says what is missing.
+std::deque<PerDevice>& devices() {
   Runtime& r = runtime();
   std::lock_guard const lock(r.mutex);
-  if (r.devices.empty()) {
-    std::string const missing = driver::why_unavailable();
-    if (!missing.empty()) throw Error(missing);
+  if (r.devices.empty() && driver::why_unavailable().empty()) {
     int const count = driver::device_count();
     for (int i = 0; i < count; ++i) {
       auto const description = driver::describe(i);
@@ -57,7 +56,12 @@ PerDevice& per_device(int number = thread_device) {
       added.unsupported = why_unsupported(i, description);
     }
   }
-  auto& wanted = r.devices[static_cast<std::size_t>(number)];
+  return r.devices;
+}
+
+PerDevice& per_device(int number = thread_device) {
+  if (devices().empty()) throw Error(driver::why_unavailable());
+  auto& wanted = devices()[static_cast<std::size_t>(number)];
   if (!wanted.unsupported.empty()) throw Error(wanted.unsupported);
   return wanted;
 }
@@ -72,7 +76,11 @@ void check_device(const char* name, int number) {
 
 Pool& device_pool() { return per_device().pool; }
 
-std::string why_unavailable() { return driver::why_unavailable(); }
+std::string why_unavailable() {
+  for (auto const& device : devices())
+    if (device.unsupported.empty()) return {};
+  return devices().empty() ? driver::why_unavailable() : devices().front().unsupported;
+}
 int device_count() { return why_unavailable().empty() ? driver::device_count() : 0; }
 
 DeviceDescription describe_device(int number) {

@@ -141,6 +141,20 @@ TEST_CASE("Runtime: a device that the kernels are not compiled for is told apart
   REQUIRE(why_unsupported(0, {"B200", 10, 0}).empty());
   REQUIRE(why_unsupported(1, {"V100", 7, 2}) ==
           "cuda: device 1, V100, has compute capability 7.2, wanted 8.0 or later");
+  REQUIRE(why_unsupported(0, {"H200", 9, 0}, "90-real").empty());
+  REQUIRE(why_unsupported(0, {"A100", 8, 0}, "90-real") ==
+          "cuda: device 0, A100, has compute capability 8.0, but this stipple::cuda is compiled for 90-real "
+          "(CMAKE_CUDA_ARCHITECTURES) alone");
+  constexpr const char* shipped = "80-real,90-real,100";
+  for (auto const& [major, minor] : {std::pair(8, 0), {8, 6}, {8, 9}, {9, 0}, {10, 0}, {10, 3}, {12, 0}, {12, 1}})
+    REQUIRE(runs_on(shipped, major, minor));
+  REQUIRE_FALSE(runs_on("86-real", 8, 0));
+  REQUIRE_FALSE(runs_on("80-real,100-real", 9, 0));
+  REQUIRE_FALSE(runs_on("80-real,90a", 10, 0));
+  REQUIRE_FALSE(runs_on("100-virtual", 9, 0));
+  REQUIRE(runs_on("90a", 9, 0));
+  REQUIRE(runs_on("80-virtual", 12, 0));
+  REQUIRE(runs_on("native", 9, 0));
 }
 
 TEST_CASE("Runtime: tensors of several devices do not mix", "[runtime]") {
