@@ -101,25 +101,30 @@ class Aligned {
   std::optional<Workspace<T>> copy_;
 };
 
-// A bias, rounded to the type of the result.
+// A bias in the type of the result. Where there is none but has to be, zeros.
 template <class T>
 class Bias {
  public:
-  Bias(const float* bias, Index n) {
-    if (bias == nullptr) return;
-    rounded_.emplace(n);
-    cast<T, float>(Pointer<const float>(bias), Pointer<T>(rounded_->data()), n);
-    data_ = rounded_->data();
+  Bias(const float* bias, Index n, bool needed) {
+    if (bias == nullptr && !needed) return;
+    if constexpr (std::is_same_v<T, float>) {
+      if (bias != nullptr) {
+        data_ = aligned_.emplace(bias, n).data();
+        return;
+      }
+    }
+    data_ = own_.emplace(n).data();
+    if (bias == nullptr)
+      Memory<Cuda>::fill(own_->data(), static_cast<T>(0.0f), static_cast<std::size_t>(n));
+    else if constexpr (!std::is_same_v<T, float>)
+      cast<T, float>(Pointer<const float>(bias), Pointer<T>(own_->data()), n);
   }
   const T* data() const { return data_; }
 
  private:
   const T* data_ = nullptr;
-  std::optional<Workspace<T>> rounded_;
-};
-template <>
-class Bias<float> : public Aligned<float> {
-  using Aligned<float>::Aligned;
+  std::optional<Workspace<T>> own_;
+  std::optional<Aligned<float>> aligned_;
 };
 
 template <class T>
@@ -134,9 +139,9 @@ Index y_size(const ConvDims& d) { return d.n * d.oh * d.ow * d.o; }
 template <class T>
 void convolve(const T* x, const T* weight, const float* bias, const T* residual, T* y, const ConvDims& d) {
   Aligned<T> const image(x, x_size(d)), own_residual(residual, y_size(d));
-  Bias<T> const own_bias(bias, d.o);
   auto c = convolution<T>(Direction::forward, d);
-  c.bias = bias != nullptr, c.residual = residual != nullptr;
+  c.residual = residual != nullptr, c.bias = bias != nullptr || c.residual;
+  Bias<T> const own_bias(bias, d.o, c.bias);
   run(c, {image.data(), weight, y, own_bias.data(), own_residual.data()});
   after_launch("conv2d");
 }

@@ -17,8 +17,8 @@ namespace stipple::cuda::products {
 enum class Direction { forward, input_gradient, weight_gradient };
 
 /// Images are (n, h, w, c), weights and their gradients (o, kh, kw, c / groups), all of one type, as is what is added
-/// to the result: cuDNN has compiled kernels for a sum of convolution, residual and bias of one type, and otherwise
-/// compiles one in seconds.
+/// to the result: cuDNN has compiled kernels for a sum of convolution, residual and bias of one type, and otherwise,
+/// for a residual without a bias too, compiles one in seconds.
 struct Convolution {
   Direction direction;
   ConvDims d;

@@ -1,9 +1,12 @@
-// Every convolution of the networks has a plan of cuDNN on GPUs of three generations. No GPU is needed to find out.
+// Every convolution of the networks, and of the tests, has a plan of cuDNN on GPUs of three generations. No GPU is
+// needed to find out.
 #include <set>
 
+#include <stipple/backend/matmul_problem.hpp>
 #include <stipple/core/shape.hpp>
 
 #include "check.hpp"
+#include "conv_sizes.hpp"
 #include "devices.hpp"
 #include "networks.hpp"
 
@@ -24,16 +27,33 @@ std::string text(const Convolution& c) {
   ConvDims const& d = c.d;
   return std::string(names[static_cast<int>(c.direction)]) + (c.bias ? ", bias" : "") +
          (c.residual ? ", residual" : "") + ": x " + to_text(Shape{d.n, d.h, d.w, d.c}) + ", weight " +
-         to_text(Shape{d.kh, d.kw, d.c / d.groups, d.o}) + ", stride " + std::to_string(d.stride);
+         to_text(Shape{d.kh, d.kw, d.c / d.groups, d.o}) + ", stride " + std::to_string(d.stride) + ", padding " +
+         std::to_string(d.padding) + ", dilation " + std::to_string(d.dilation) + ", groups " +
+         std::to_string(d.groups);
 }
 
-/// What a layer asks of cuDNN, forward and backward.
+/// What a layer asks of cuDNN, forward and backward; and to sample one image.
 void add_graphs(const networks::Layer& layer, const Type& type, std::set<Convolution>& graphs) {
   using enum Direction;
   for (Direction const direction : {forward, input_gradient, weight_gradient}) {
     Convolution c{direction, layer.d, type.half, type.tf32};
-    if (direction == forward && !layer.transposed) c.bias = layer.bias, c.residual = layer.residual;
+    if (direction == forward && !layer.transposed) {
+      c.residual = layer.residual;
+      c.bias = layer.bias || layer.residual;  // a residual alone gets a bias of zeros
+    }
     graphs.insert(c);
+    if (direction != (layer.transposed ? input_gradient : forward)) continue;
+    c.d.n = 1;
+    graphs.insert(c);
+  }
+}
+
+void check_plans(const std::set<Convolution>& graphs, const Type& type) {
+  for (auto const& [name, device] : devices) {
+    for (Convolution const& c : graphs) {
+      INFO(type.name << " on " << name << ", " << text(c));
+      CHECK(ConvolutionGraph(c).make_plans(device, 1) == "");
+    }
   }
 }
 
@@ -41,12 +61,7 @@ void check_plans(const networks::Layers& layers, const Type& type) {
   std::set<Convolution> graphs;
   for (auto const& layer : layers) add_graphs(layer, type, graphs);
   REQUIRE(graphs.size() > 20);
-  for (auto const& [name, device] : devices) {
-    for (Convolution const& c : graphs) {
-      INFO(type.name << " on " << name << ", " << text(c));
-      CHECK(ConvolutionGraph(c).make_plans(device, 1) == "");
-    }
-  }
+  check_plans(graphs, type);
 }
 
 }  // namespace
@@ -65,6 +80,24 @@ TEST_CASE("Berkeley's convolutions have plans of cuDNN", "[plans]") {
 }
 TEST_CASE("Radboud's convolutions have plans of cuDNN", "[plans]") {
   for (auto const& type : types) check_plans(networks::radboud(), type);
+}
+
+TEST_CASE("Convolutions of every size have plans of cuDNN, with all that is added to them", "[plans]") {
+  using enum Direction;
+  for (auto const& type : types) {
+    std::set<Convolution> graphs;
+    for (auto const* sizes : {&conv::sizes, &conv::gradient_sizes}) {
+      for (auto const& size : *sizes) {
+        ConvDims const d = size.dims();
+        if (is_pointwise(d) || is_depthwise(d)) continue;  // not by cuDNN
+        for (Direction const direction : {forward, input_gradient, weight_gradient})
+          graphs.insert({direction, d, type.half, type.tf32});
+        for (bool const residual : {true, false}) graphs.insert({forward, d, type.half, type.tf32, true, residual});
+      }
+    }
+    REQUIRE(graphs.size() > 150);
+    check_plans(graphs, type);
+  }
 }
 
 TEST_CASE("What cuDNN refuses comes with its reason", "[plans]") {
