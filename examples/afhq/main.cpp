@@ -73,9 +73,7 @@ CLI::App& add_train(CLI::App& app, Options& o) {
   add(command, "--p-uncond", o.unconditional, "Share of the images whose class is hidden")->check(CLI::Range(0.0, 1.0));
   add(command, "--cfg-scale", o.guidance, "Guidance of the samples that are drawn meanwhile")
       ->check(CLI::NonNegativeNumber);
-  add(command, "--log-interval", o.log_interval,
-      "Steps between samples, loss.png and, unless --checkpoint-every is given, checkpoints")
-      ->check(CLI::PositiveNumber);
+  add(command, "--log-interval", o.log_interval, "Steps between samples and loss.png")->check(CLI::PositiveNumber);
   add(command, "--keep-every", o.keep_every, "Steps between checkpoints that stay, checkpoint-N.safetensors; 0: none")
       ->check(CLI::NonNegativeNumber);
   command.add_flag("--gradient-checkpointing", o.gradient_checkpointing,
@@ -94,8 +92,8 @@ CLI::App& add_train(CLI::App& app, Options& o) {
       "Writes config.json, metrics.json, log.jsonl, checkpoint.safetensors, and every --log-interval steps\n"
       "loss.png, four samples by DDIM in 50 steps, step=N-0.png to step=N-3.png, and those together as\n"
       "samples.png. Checkpoints that stay leave out the optimiser's moments: 235 MB each with the courses'\n"
-      "network, and the last one, with which --resume goes on, 705 MB. SIGINT and SIGTERM end the run with a\n"
-      "checkpoint.\n"
+      "network, and the last one, with which --resume goes on, 705 MB. SIGINT, SIGTERM and SIGHUP end the run\n"
+      "with a checkpoint.\n"
       "Without --out it goes to runs/afhq-DATE-TIME.");
   return command;
 }
@@ -162,7 +160,6 @@ void complete(const CLI::App& train, Options& o) {
   }
   if (!o.conditional)
     example::refuse_options(train, {"--p-uncond", "--cfg-scale"}, "without --use-cfg the network is told no classes");
-  if (train.count("--checkpoint-every") == 0) o.checkpoint_every = o.log_interval;
   if (train.count("--out") > 0) return;
   stipple::require(!o.resume, "--resume: wanted --out too, the folder of the run that goes on");
   std::time_t const now = std::time(nullptr);
@@ -187,7 +184,6 @@ int main(int argc, char** argv) {
   options.steps = 100'000;
   options.batch = 12;
   options.learning_rate = 2e-4;
-  options.checkpoint_every = options.log_interval;
   CLI::App app("Learns photographs of animals by denoising diffusion and samples new ones.", "afhq");
   app.require_subcommand(1);
   auto& prepare = add_prepare(app, options);

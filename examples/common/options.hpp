@@ -54,8 +54,9 @@ inline void add_common_options(CLI::App& app, CommonOptions& options, const std:
       ->check(CLI::IsMember(std::vector<std::string>{"fp32", "tf32", "bf16"}));
   app.add_flag("--resume", options.resume, "Go on from the checkpoint in --out, to the same bytes as without the break")
       ->group("Every example");
-  with_default(app.add_option("--checkpoint-every", options.checkpoint_every,
-                              "Steps between checkpoints; 0: one at the end, or when the run is interrupted"))
+  with_default(
+      app.add_option("--checkpoint-every", options.checkpoint_every,
+                     "Steps between checkpoints; 0: five minutes. One more at the end, and when the run is stopped"))
       ->check(CLI::NonNegativeNumber);
   app.add_option("--data", options.data, data_help)->group("Every example");
   app.add_flag("--quiet", options.quiet, "Print the results alone")->group("Every example");

@@ -55,8 +55,8 @@ int main(int argc, char** argv) {
       "A step of sampling adds the noise to the mean. The course's p_sample multiplies them, which is a slip.\n"
       "The course's 8 groups of the ResNet blocks' norms do not divide 28 channels: the largest number below that\n"
       "divides all widths, 7, is taken.\n\n"
-      "Writes metrics.json, log.jsonl, checkpoint.safetensors, loss.png, samples.png and denoising.gif. SIGINT and\n"
-      "SIGTERM end the run with a checkpoint.");
+      "Writes metrics.json, log.jsonl, checkpoint.safetensors, loss.png, samples.png and denoising.gif. SIGINT,\n"
+      "SIGTERM and SIGHUP end the run with a checkpoint.");
   example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
     if (options.best() && app.count("--learning-rate") == 0) options.learning_rate = 2e-3;

@@ -64,7 +64,8 @@ int main(int argc, char** argv) {
       "Writes metrics.json, log.jsonl, checkpoint.safetensors, loss.png (by epoch, while it trains),\n"
       "forward_process.png and noised_batch.png; then, a row for each sample and time to the right, history.png,\n"
       "fixed_start.png (one start for all rows) and deterministic.png (without sigma z), or with --conditional\n"
-      "history_of_3.png and digits.png (a row for each digit). SIGINT and SIGTERM end the run with a checkpoint.");
+      "history_of_3.png and digits.png (a row for each digit). SIGINT, SIGTERM and SIGHUP end the run with a\n"
+      "checkpoint.");
   example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
     if (options.best() && app.count("--batch") == 0) options.batch = 32;

@@ -45,7 +45,7 @@ int main(int argc, char** argv) {
       "checkpoint.safetensors, noising.png (sigma from 0 to 1), loss.png, denoised_epoch_N.png after epoch 1 and "
       "every\n"
       "fifth (rows: clean, noisy, denoised), and out_of_distribution.png (one digit at every sigma, noisy above\n"
-      "denoised). SIGINT and SIGTERM end the run with a checkpoint.");
+      "denoised). SIGINT, SIGTERM and SIGHUP end the run with a checkpoint.");
   return example::run_program(app, options, argc, argv, [&] {
     return example::run_on_device(options, mnist_denoiser::run_fp32, mnist_denoiser::run_bf16,
                                   mnist_denoiser::run_cuda);

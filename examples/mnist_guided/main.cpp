@@ -79,7 +79,7 @@ int main(int argc, char** argv) {
       "samples_epoch_N.png (columns: digits 0 to 9) and samples_epoch_N.gif: x at every t divisible by 20, at t = T "
       "and\n"
       "at every t below 8, 22 frames when T is 300. A run that ends inside an epoch names them samples_step_N.\n"
-      "SIGINT and SIGTERM end the run with a checkpoint.");
+      "SIGINT, SIGTERM and SIGHUP end the run with a checkpoint.");
   example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
     apply_preset(app, options);

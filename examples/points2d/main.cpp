@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
       "of the weights (0.999); DDIM spreads its timesteps quadratically; DPM-Solver++ of order 2 samples with as many\n"
       "steps as DDIM.\n\n"
       "Writes metrics.json, log.jsonl, checkpoint.safetensors, loss.png, ddpm.png, ddim.png, target_and_prior.png,\n"
-      "forward_process.png and samples_at_<iteration>.png. SIGINT and SIGTERM end the run with a checkpoint.");
+      "forward_process.png and samples_at_<iteration>.png. SIGINT, SIGTERM and SIGHUP end the run with a checkpoint.");
   return example::run_program(app, options, argc, argv, [&] {
     return example::run_on_device(options, points2d::run_fp32, points2d::run_bf16, points2d::run_cuda);
   });

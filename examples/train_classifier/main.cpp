@@ -36,8 +36,8 @@ int main(int argc, char** argv) {
       "such images takes: a Frechet distance of its 64 features, which needs no network from elsewhere.\n"
       "Time to expect: 2 minutes for the 6 epochs on two cores with AVX-512 bf16.\n\n"
       "Writes metrics.json (with the confusion matrix, a row for each true class), log.jsonl, checkpoint.safetensors,\n"
-      "classifier.safetensors, loss.png, accuracy.png and confusion.png. SIGINT and SIGTERM end the run with a\n"
-      "checkpoint.");
+      "classifier.safetensors, loss.png, accuracy.png and confusion.png. SIGINT, SIGTERM and SIGHUP end the run with\n"
+      "a checkpoint.");
   return example::run_program(app, options, argc, argv, [&] {
     return example::run_on_device(options, train_classifier::run_fp32, train_classifier::run_bf16,
                                   train_classifier::run_cuda);

@@ -20,6 +20,7 @@ struct TrainingState {
   std::vector<double> epoch_losses;  ///< mean loss of each epoch before
   std::vector<Rng> rngs;
   Json configuration = Json::object();
+  Json unfinished;  ///< null, or the log's line of a step whose callbacks are still to be called
 };
 
 /// What of a Model a checkpoint holds.
@@ -126,6 +127,7 @@ inline Json state_to_json(const TrainingState& state) {
     rngs.push_back(Json::array({std::to_string(rng.seed()), std::to_string(rng.draws())}));
   json["rngs"] = rngs;
   json["configuration"] = state.configuration;
+  if (!state.unfinished.is_null()) json["unfinished"] = state.unfinished;
   return json;
 }
 
@@ -160,6 +162,11 @@ inline TrainingState state_from_json(const Json& json) {
     state.rngs.emplace_back(value[0], value[1]);
   }
   state.configuration = get_field(json, "configuration", "state");
+  if (json.contains("unfinished")) {
+    state.unfinished = json.at("unfinished");
+    auto const step = get_integer(state.unfinished, "step", "unfinished");
+    require(step == state.step, "given step ", step, " unfinished, wanted ", state.step);
+  }
   return state;
 }
 

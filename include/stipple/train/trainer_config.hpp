@@ -23,14 +23,15 @@ struct TrainerConfig {
   bool drop_last = false;
   std::function<double(std::int64_t)> schedule{};             ///< factor of the learning rate at step 0, 1, ...
   double max_norm = std::numeric_limits<double>::infinity();  ///< of the gradient
-  std::int64_t checkpoint_every = 0;                          ///< steps; 0: at the end alone. So are the next ones
-  std::int64_t keep_every = 0;  ///< writes checkpoint-<step>.safetensors, without the optimiser's moments, to stay
-  std::int64_t validate_every = 0;
-  std::int64_t sample_every = 0;
+  std::int64_t checkpoint_every = 0;  ///< steps; 0: by time. There is one at the end, and when a signal ends the run
+  double checkpoint_seconds = 300;    ///< without `checkpoint_every`: at most this and a step between checkpoints
+  std::int64_t keep_every = 0;        ///< steps; checkpoint-<step>.safetensors, without the optimiser's moments, stays
+  std::int64_t validate_every = 0;    ///< steps; 0: never
+  std::int64_t sample_every = 0;      ///< steps; 0: never
   std::int64_t log_every = 1;
   double max_seconds = 0;               ///< ends the run after the step that reaches it, with a checkpoint; 0: never
   bool quiet = false;                   ///< shows no progress
-  bool catch_signals = true;            ///< SIGINT and SIGTERM end the run after the step, with a checkpoint
+  bool catch_signals = true;            ///< SIGINT, SIGTERM and SIGHUP end the run after the step, with a checkpoint
   Json configuration = Json::object();  ///< what else makes this run what it is; a resume wants the same
 };
 

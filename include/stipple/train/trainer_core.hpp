@@ -1,6 +1,7 @@
 // What every Trainer does, whatever network and optimiser it has.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -12,62 +13,11 @@
 #include <stipple/data/loader.hpp>
 #include <stipple/io/checkpoint.hpp>
 #include <stipple/io/json_log.hpp>
-#include <stipple/optim/adam.hpp>
-#include <stipple/optim/sgd.hpp>
+#include <stipple/train/bound.hpp>
 #include <stipple/train/progress.hpp>
 #include <stipple/train/trainer_config.hpp>
 
 namespace stipple {
-
-namespace detail {
-
-/// One number of which a training step takes the gradient.
-template <Real T, Device D>
-struct LossValue {
-  std::function<LateNumber()> value;
-  std::function<void()> backward;
-  UpdateRunner<T, D> backward_and_update;
-};
-/// Of a Var, or of anything else with `value`, a tensor, and `backward`.
-template <Real T, Device D, class Loss>
-LossValue<T, D> loss_value(const Loss& loss) {
-  return {[loss] { return late_item(loss.value()); }, [loss] { loss.backward(); },
-          [loss](const OptimizerUpdate<T, D>& update) {
-            if constexpr (requires { loss.backward(update); }) {
-              loss.backward(update);
-            } else {
-              loss.backward();
-              update.run();
-            }
-          }};
-}
-
-/// An optimiser bound to its model.
-template <Real T, Device D>
-struct BoundOptimizer {
-  std::function<LateNumber(const StepOptions&, const UpdateRunner<T, D>&)> step;
-  double learning_rate = 0;
-  Json configuration;
-};
-
-template <class Optimizer>
-Json optimizer_configuration(const Optimizer& optimizer) {
-  auto const& c = optimizer.config;
-  Json json = Json::object({{"name", Optimizer::name}, {"learning_rate", c.learning_rate}});
-  if constexpr (requires { c.weight_decay; }) json["weight_decay"] = c.weight_decay;
-  if constexpr (requires { c.amsgrad; }) {
-    json["betas"] = Json::array({c.beta1, c.beta2});
-    json["epsilon"] = c.epsilon;
-    json["amsgrad"] = c.amsgrad;
-  }
-  if constexpr (requires { c.nesterov; }) {
-    json["momentum"] = c.momentum;
-    json["nesterov"] = c.nesterov;
-  }
-  return json;
-}
-
-}  // namespace detail
 
 /// All of a Trainer that depends neither on the network's type nor on the optimiser's.
 template <Real T, Device D>
@@ -77,6 +27,9 @@ class TrainerCore {
   TrainerCore& operator=(const TrainerCore&) = delete;
 
   /// Called every `validate_every` steps with the step; what it returns goes to the log.
+  ///
+  /// If one of the two throws, the run is saved in `out` before the exception goes on, an Error with words about that.
+  /// After a resume, or in the next call, training first calls them again for that step.
   std::function<double(std::int64_t)> validate;
   /// Called every `sample_every` steps with the step.
   std::function<void(std::int64_t)> sample;
@@ -107,6 +60,8 @@ class TrainerCore {
                      const std::function<detail::LossValue<T, D>()>& next_loss);
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   // A step whose work is done on the CPU, and put into the stream on a GPU.
   struct Step {
     std::int64_t number = 0, epoch = 0;
@@ -121,16 +76,26 @@ class TrainerCore {
   Step begin_step(const std::function<detail::LossValue<T, D>()>& next_loss);
   // True if what follows the step wants its numbers, and does not leave them until the next one has begun.
   bool is_followed(const Step& step) const;
+  bool wants_checkpoint() const;
   // Reads the loss, checks it and adds it to the epoch's.
   void count(Step& step);
-  // Counts the step, calls back and writes the log.
-  void end_step(Step step, Progress& progress, const std::function<double()>& seconds, TrainingResult& result);
+  // Counts the step, and does what follows it.
+  void end_step(Step step, Progress& progress, TrainingResult& result);
   void check_loss(double loss, std::int64_t step) const;
+  // Calls back, writes the log and the checkpoint to keep. `entry` is what the log is to say of the step.
+  void follow(const Json& entry);
+  // After a failure in `follow`: saves the step with what is still to follow it; returns words about that.
+  std::string save_unfinished(const Json& entry);
   void call_back(Json& entry);
+  void write_log(Json entry);
+  double seconds() const { return seconds_since(started_); }
   bool is_due(std::int64_t every) const { return is_due(every, state_.step); }
   static bool is_due(std::int64_t every, std::int64_t step) { return every > 0 && step % every == 0; }
   double factor_at(std::int64_t step) const { return config_.schedule ? config_.schedule(step) : 1; }
   void open_folder();
+  static double seconds_since(Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  }
   // Everything that the numbers of the run depend on from `step` on.
   Json configuration(std::int64_t step) const;
 
@@ -140,8 +105,9 @@ class TrainerCore {
   Rng rng_;
   std::vector<Rng*> kept_;
   TrainingState state_;
-  Index steps_per_epoch_ = 0;  // of this run; 0 without a data set
-  std::optional<Step> begun_;  // on a GPU, the step before the one that is being put into the stream
+  Index steps_per_epoch_ = 0;          // of this run; 0 without a data set
+  std::optional<Step> begun_;          // on a GPU, the step before the one that is being put into the stream
+  Clock::time_point started_, saved_;  // this call, and the last checkpoint or, before the first one, this call
   std::int64_t saved_step_ = -1;
   std::optional<JsonLog> log_;
 };
@@ -151,7 +117,6 @@ class TrainerCore {
 #if STIPPLE_DEFINES_IO(train)
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include <stipple/train/signals.hpp>
@@ -194,6 +159,7 @@ template <Real T, Device D>
 void TrainerCore<T, D>::save() {
   write_checkpoint(checkpoint_path(), CheckpointContent::everything);
   saved_step_ = state_.step;
+  saved_ = Clock::now();
 }
 
 template <Real T, Device D>
@@ -208,6 +174,7 @@ void TrainerCore<T, D>::resume(FilePath path) {
   rng_ = state_.rngs[0];
   for (std::size_t i = 0; i < kept_.size(); ++i) *kept_[i] = state_.rngs[i + 1];
   saved_step_ = state_.step;
+  log_.reset();  // opened again by the run, which shortens it to this step
 }
 
 template <Real T, Device D>
@@ -233,24 +200,25 @@ TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_ep
   std::optional<StopSignals> signals;
   if (config_.catch_signals) signals.emplace();
   Progress progress(state_.step, last_step, config_.quiet);
-  auto const start = std::chrono::steady_clock::now();
-  auto const seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  started_ = saved_ = Clock::now();
   TrainingResult result;
   steps_per_epoch_ = steps_per_epoch;
   begun_.reset();
   auto const end_begun = [&] {
-    if (begun_) end_step(*std::exchange(begun_, {}), progress, seconds, result);
+    if (begun_) end_step(*std::exchange(begun_, {}), progress, result);
   };
+  if (!state_.unfinished.is_null()) {
+    saved_step_ = -1;
+    follow(std::exchange(state_.unfinished, nullptr));
+  }
   bool in_time = true;
   while (state_.step < last_step && result.signal == 0 && in_time) {
     auto step = begin_step(next_loss);
     end_begun();
     begun_ = std::move(step);
-    if (is_followed(*begun_)) end_begun();
-    if (is_due(config_.keep_every))  // before `save`: a run that is killed between the two writes it again
-      write_checkpoint(config_.out / ("checkpoint-" + std::to_string(state_.step) + ".safetensors"),
-                       CheckpointContent::no_moments);
-    if (is_due(config_.checkpoint_every)) save();
+    bool const saves = wants_checkpoint();
+    if (saves || is_followed(*begun_)) end_begun();
+    if (saves) save();
     if (signals) result.signal = signals->received();
     in_time = config_.max_seconds <= 0 || seconds() < config_.max_seconds;
   }
@@ -296,7 +264,13 @@ typename TrainerCore<T, D>::Step TrainerCore<T, D>::begin_step(
 template <Real T, Device D>
 bool TrainerCore<T, D>::is_followed(const Step& step) const {
   return std::same_as<D, Cpu> || step.ends_epoch || is_due(config_.validate_every) || is_due(config_.sample_every) ||
-         is_due(config_.keep_every) || is_due(config_.checkpoint_every);
+         is_due(config_.keep_every);
+}
+
+template <Real T, Device D>
+bool TrainerCore<T, D>::wants_checkpoint() const {
+  if (config_.checkpoint_every > 0) return is_due(config_.checkpoint_every);
+  return !config_.out.empty() && seconds_since(saved_) >= config_.checkpoint_seconds;
 }
 
 template <Real T, Device D>
@@ -312,8 +286,7 @@ void TrainerCore<T, D>::count(Step& step) {
 }
 
 template <Real T, Device D>
-void TrainerCore<T, D>::end_step(Step step, Progress& progress, const std::function<double()>& seconds,
-                                 TrainingResult& result) {
+void TrainerCore<T, D>::end_step(Step step, Progress& progress, TrainingResult& result) {
   count(step);
   result.loss = step.loss;
   Json entry = Json::object({{"step", step.number}, {"epoch", step.epoch}, {"loss", step.loss.value()}});
@@ -321,10 +294,42 @@ void TrainerCore<T, D>::end_step(Step step, Progress& progress, const std::funct
   if (std::isfinite(config_.max_norm)) entry["gradient_norm"] = step.gradient_norm.value();
   if (step.ends_epoch) entry["epoch_loss"] = state_.epoch_losses.back();
   progress.update(step.number, result.loss);
-  if (step.number == state_.step) call_back(entry);
-  entry["seconds"] = seconds();
-  if (log_ && (is_due(config_.log_every, step.number) || entry.contains("validation") || step.ends_epoch))
-    log_->append(entry);
+  if (step.number == state_.step)
+    follow(entry);
+  else
+    write_log(std::move(entry));
+}
+
+template <Real T, Device D>
+void TrainerCore<T, D>::follow(const Json& entry) {
+  try {
+    auto line = entry;
+    call_back(line);
+    write_log(std::move(line));
+    if (is_due(config_.keep_every))  // before `save`: a run that is killed between the two writes it again
+      write_checkpoint(config_.out / ("checkpoint-" + std::to_string(state_.step) + ".safetensors"),
+                       CheckpointContent::no_moments);
+  } catch (const Error& error) {
+    fail(error.what(), save_unfinished(entry));
+  } catch (...) {
+    save_unfinished(entry);
+    throw;
+  }
+}
+
+template <Real T, Device D>
+std::string TrainerCore<T, D>::save_unfinished(const Json& entry) {
+  state_.unfinished = entry;
+  log_.reset();  // it may end with half a line
+  if (config_.out.empty()) return "";
+  auto const step = std::to_string(state_.step);
+  try {
+    open_folder();
+    save();
+  } catch (const Error& error) {
+    return "; training could not be saved at step " + step + " either: " + error.what();
+  }
+  return "; training is saved at step " + step + ", from which a resume goes on";
 }
 
 template <Real T, Device D>
@@ -345,13 +350,22 @@ void TrainerCore<T, D>::call_back(Json& entry) {
 }
 
 template <Real T, Device D>
+void TrainerCore<T, D>::write_log(Json entry) {
+  entry["seconds"] = seconds();
+  bool const wanted = entry.contains("validation") || entry.contains("epoch_loss") ||
+                      is_due(config_.log_every, entry.at("step").template get<std::int64_t>());
+  if (log_ && wanted) log_->append(entry);
+}
+
+template <Real T, Device D>
 void TrainerCore<T, D>::open_folder() {
   if (config_.out.empty() || log_) return;
   std::error_code error;
   std::filesystem::create_directories(config_.out, error);
   require(!error, "train: cannot create the folder ", detail::quoted(config_.out), ": ", error.message());
   auto const path = config_.out / "log.jsonl";
-  log_ = state_.step > 0 ? JsonLog::resume(path, state_.step) : JsonLog::create(path);
+  auto const told = state_.step - (state_.unfinished.is_null() ? 0 : 1);  // what follows the step writes its line
+  log_ = told > 0 ? JsonLog::resume(path, told) : JsonLog::create(path);
 }
 
 template <Real T, Device D>
@@ -374,18 +388,7 @@ Json TrainerCore<T, D>::configuration(std::int64_t step) const {
 #define STIPPLE_INSTANCES(T, D) template class TrainerCore<T, D>;
 STIPPLE_FOR_EACH_REAL(STIPPLE_INSTANCES)
 #undef STIPPLE_INSTANCES
-STIPPLE_INSTANTIATE_CPU(template Json detail::optimizer_configuration(const Adam&);
-                        template Json detail::optimizer_configuration(const AdamW&);
-                        template Json detail::optimizer_configuration(const Sgd&);)
 
 }  // namespace stipple
-
-#else
-
-namespace stipple::detail {
-extern template Json optimizer_configuration(const Adam&);
-extern template Json optimizer_configuration(const AdamW&);
-extern template Json optimizer_configuration(const Sgd&);
-}  // namespace stipple::detail
 
 #endif
