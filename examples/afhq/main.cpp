@@ -78,7 +78,7 @@ CLI::App& add_train(CLI::App& app, Options& o) {
       ->check(CLI::NonNegativeNumber);
   command.add_flag("--gradient-checkpointing", o.gradient_checkpointing,
                    "Keep less for the backward pass and compute it again: a fraction of the memory, a third more time");
-  add_common_options(command, o, "Folder that prepare made");
+  add_common_options(command, o, "Folder that prepare made", "[runs/afhq-DATE-TIME]");
   command.footer(
       "The courses: linear beta from 1e-4 to 0.02 in T = 1000 steps; channels 128, 256, 256, 256 with attention\n"
       "at the second level and 4 residual blocks a level: 58,753,283 parameters, with three classes 58,755,843.\n"
@@ -93,8 +93,7 @@ CLI::App& add_train(CLI::App& app, Options& o) {
       "loss.png, four samples by DDIM in 50 steps, step=N-0.png to step=N-3.png, and those together as\n"
       "samples.png. Checkpoints that stay leave out the optimiser's moments: 235 MB each with the courses'\n"
       "network, and the last one, with which --resume goes on, 705 MB. SIGINT, SIGTERM and SIGHUP end the run\n"
-      "with a checkpoint.\n"
-      "Without --out it goes to runs/afhq-DATE-TIME.");
+      "with a checkpoint.");
   return command;
 }
 

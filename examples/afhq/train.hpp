@@ -31,8 +31,7 @@ class TrainingRun {
   }
 
   int operator()() {
-    example::make_folder(out_);
-    example::resume_if_asked(trainer_, options_);
+    example::open_run(trainer_, options_);
     auto config = to_json();
     config["preset"] = options_.preset;
     config["steps"] = options_.steps;
@@ -102,6 +101,7 @@ class TrainingRun {
 
   st::TrainerConfig trainer_config() const {
     auto config = options_.trainer_config();
+    config.results = {"metrics.json", "config.json"};
     config.drop_last = true;
     config.flip = options_.flip;
     config.ema = options_.ema;

@@ -39,10 +39,13 @@ struct CommonOptions {
 };
 
 /// Adds --out, --seed, --threads, --device, --precision, --resume, --checkpoint-every, --data and --quiet to a program.
-/// What `options` holds is the default; `data_help` says what the program looks for in --data.
-inline void add_common_options(CLI::App& app, CommonOptions& options, const std::string& data_help) {
+/// What `options` holds is the default; `data_help` says what the program looks for in --data, `out_help` which folder
+/// it takes without --out.
+inline void add_common_options(CLI::App& app, CommonOptions& options, const std::string& data_help,
+                               const std::string& out_help) {
   auto const with_default = [](CLI::Option* option) { return option->capture_default_str()->group("Every example"); };
-  with_default(app.add_option("--out", options.out, "Folder for metrics.json, log.jsonl, pictures and checkpoint"));
+  app.add_option("--out", options.out, "Folder for metrics.json, log.jsonl, pictures and checkpoint " + out_help)
+      ->group("Every example");
   with_default(app.add_option("--seed", options.seed, "Seed of all random numbers"));
   with_default(app.add_option("--threads", options.threads, "Threads; the result does not depend on them"))
       ->check(CLI::Range(1, 1024));
@@ -60,6 +63,28 @@ inline void add_common_options(CLI::App& app, CommonOptions& options, const std:
       ->check(CLI::NonNegativeNumber);
   app.add_option("--data", options.data, data_help)->group("Every example");
   app.add_flag("--quiet", options.quiet, "Print the results alone")->group("Every example");
+}
+
+/// What --help says of --out where `name_folder` completes it with the values of `variants`.
+inline std::string folder_help(const CLI::App& app, const std::vector<std::string>& variants) {
+  std::string text = "[runs/" + app.get_name();
+  for (std::size_t i = 0; i < variants.size(); ++i)
+    text += (i == 0 ? ", followed by what " : i + 1 < variants.size() ? ", " : " and ") + variants[i];
+  return text + (variants.empty() ? "]" : variants.size() == 1 ? " chooses]" : " choose]");
+}
+
+/// Without --out a run goes to runs/PROGRAM, followed by those of these options' values that are not the default, as in
+/// runs/mnist_guided-time: runs that differ in them do not share a folder.
+inline void name_folder(const CLI::App& app, CommonOptions& options, const std::vector<std::string>& variants) {
+  if (app.count("--out") > 0) return;
+  options.out = "runs/" + app.get_name();
+  for (auto const& name : variants) {
+    auto const* const option = app.get_option(name);
+    if (option->count() == 0) continue;
+    bool const is_flag = option->get_expected_max() == 0;
+    auto const value = is_flag ? option->get_lnames().front() : option->as<std::string>();
+    if (is_flag || value != option->get_default_str()) options.out += "-" + value;
+  }
 }
 
 /// Parses the command line, runs `body()` and returns the exit code: that of `body`, 2 for a bad command line, 1 with a
@@ -92,14 +117,21 @@ inline void make_folder(const st::FilePath& folder) {
   st::require(!error, "--out: cannot create the folder '", folder.string(), "': ", error.message());
 }
 
-/// Goes on from the checkpoint in --out if --resume asks for it. Throws Error if there is none.
+/// Makes --out the folder of a run: goes on from its checkpoint if --resume asks for that, and else moves the files of
+/// an earlier run to a subfolder. Throws Error if there is no checkpoint to go on from.
 template <class Trainer>
-void resume_if_asked(Trainer& trainer, const CommonOptions& options) {
-  if (!options.resume) return;
-  std::error_code error;
-  st::require(std::filesystem::exists(trainer.checkpoint_path(), error), "--resume: there is no checkpoint '",
-              trainer.checkpoint_path().string(), "'");
-  trainer.resume();
+void open_run(Trainer& trainer, const CommonOptions& options) {
+  if (options.resume) {
+    std::error_code error;
+    st::require(std::filesystem::exists(trainer.checkpoint_path(), error), "--resume: there is no checkpoint '",
+                trainer.checkpoint_path().string(), "'");
+    trainer.resume();
+  }
+  auto const earlier = trainer.open_folder();
+  if (!earlier) return;
+  auto const step = earlier->step ? " (step " + std::to_string(*earlier->step) + ")" : "";
+  std::fprintf(stderr, "Moved the earlier run%s to %s; --resume goes on with a run.\n", step.c_str(),
+               earlier->folder.c_str());
 }
 
 /// The exit code of a run that a signal ended, after a sentence about it. The trainer has written the checkpoint.

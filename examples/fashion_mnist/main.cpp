@@ -38,12 +38,12 @@ void add_options(CLI::App& app, fashion_mnist::Options& o) {
 
 int main(int argc, char** argv) {
   fashion_mnist::Options options;
-  options.out = "runs/fashion_mnist";
   options.precision = "bf16";
   options.epochs = 5;
   CLI::App app("Learns pictures of clothes by denoising diffusion and samples new ones.", "fashion_mnist");
   add_options(app, options);
-  add_common_options(app, options, example::idx_help("fashion-mnist"));
+  Names const variants{"--block", "--loss", "--schedule", "--recipe"};
+  add_common_options(app, options, example::idx_help("fashion-mnist"), example::folder_help(app, variants));
   app.footer(
       "A U-Net of widths 28, 56 and 112 is trained by Adam on randomly mirrored images.\n"
       "bf16 is the default because it is several times as fast as fp32 where the processor multiplies bf16 matrices,\n"
@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
       "SIGTERM and SIGHUP end the run with a checkpoint.");
   example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
+    example::name_folder(app, options, variants);
     if (options.best() && app.count("--learning-rate") == 0) options.learning_rate = 2e-3;
     return example::run_on_device(options, fashion_mnist::run_fp32, fashion_mnist::run_bf16, fashion_mnist::run_cuda);
   });

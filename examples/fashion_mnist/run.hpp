@@ -39,7 +39,7 @@ class Run {
 
   int operator()() {
     st::FilePath const out = options_.out;
-    example::resume_if_asked(trainer_, options_);
+    example::open_run(trainer_, options_);
     describe();
     auto const result = train();
     if (result.signal != 0) return example::interrupted(result);

@@ -42,14 +42,14 @@ void add_options(CLI::App& app, mnist_attention::Options& o) {
 
 int main(int argc, char** argv) {
   mnist_attention::Options options;
-  options.out = "runs/mnist_attention";
   options.precision = "bf16";
   options.seed = 12345;
   options.epochs = 20;
   CLI::App app("Learns handwritten digits by denoising diffusion with an attention U-Net and samples new ones.",
                "mnist_attention");
   add_options(app, options);
-  add_common_options(app, options, example::idx_help("mnist"));
+  Names const variants{"--conditional", "--recipe"};
+  add_common_options(app, options, example::idx_help("mnist"), example::folder_help(app, variants));
   app.footer(
       "The course is Radboud University's Deep Learning (NWI-IMC070, 2024), assignment 12: MNIST padded to 32 x 32 in\n"
       "[-1, 1], 55,000 images to train on and 5,000 to validate, beta from 1e-4 to 0.02 in 1000 equal steps, Adam.\n"
@@ -68,6 +68,7 @@ int main(int argc, char** argv) {
       "checkpoint.");
   example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
+    example::name_folder(app, options, variants);
     if (options.best() && app.count("--batch") == 0) options.batch = 32;
     if (options.best() && app.count("--learning-rate") == 0) options.learning_rate = 2e-3;
     return example::run_on_device(options, mnist_attention::run_fp32, mnist_attention::run_bf16,

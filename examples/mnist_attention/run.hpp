@@ -37,8 +37,7 @@ class Run {
   }
 
   int operator()() {
-    example::make_folder(out_);
-    resume();
+    open();
     describe();
     draw_forward_process();
     auto const result = train();
@@ -104,8 +103,8 @@ class Run {
     return config;
   }
 
-  void resume() {
-    example::resume_if_asked(trainer_, options_);
+  void open() {
+    example::open_run(trainer_, options_);
     auto const done = trainer_.epoch_losses().size();
     if (done == 0) return;
     validation_losses_ = example::TrainingLog(out_ / "log.jsonl").validation;

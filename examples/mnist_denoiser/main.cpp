@@ -25,14 +25,13 @@ void add_options(CLI::App& app, mnist_denoiser::Options& o) {
 
 int main(int argc, char** argv) {
   mnist_denoiser::Options options;
-  options.out = "runs/mnist_denoiser";
   options.precision = "bf16";
   options.epochs = 5;
   options.batch = 256;
   options.learning_rate = 1e-4;
   CLI::App app("Learns to clean noisy handwritten digits in one step.", "mnist_denoiser");
   add_options(app, options);
-  add_common_options(app, options, example::idx_help("mnist"));
+  add_common_options(app, options, example::idx_help("mnist"), example::folder_help(app, {}));
   app.footer(
       "The course is Berkeley's CS180 (2024), project 5B, part 1: a U-Net (D = 128, 7,891,073 parameters) is shown\n"
       "z = x + sigma e, with new noise for every batch, and trained by Adam on the squared error of its output to the\n"
@@ -47,6 +46,7 @@ int main(int argc, char** argv) {
       "fifth (rows: clean, noisy, denoised), and out_of_distribution.png (one digit at every sigma, noisy above\n"
       "denoised). SIGINT, SIGTERM and SIGHUP end the run with a checkpoint.");
   return example::run_program(app, options, argc, argv, [&] {
+    example::name_folder(app, options, {});
     return example::run_on_device(options, mnist_denoiser::run_fp32, mnist_denoiser::run_bf16,
                                   mnist_denoiser::run_cuda);
   });

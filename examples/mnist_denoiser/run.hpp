@@ -32,8 +32,7 @@ class Run {
   }
 
   int operator()() {
-    example::make_folder(out_);
-    example::resume_if_asked(trainer_, options_);
+    example::open_run(trainer_, options_);
     describe();
     draw_noising();
     auto const result = train();

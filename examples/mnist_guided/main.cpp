@@ -52,7 +52,6 @@ void apply_preset(const CLI::App& app, mnist_guided::Options& o) {
 
 int main(int argc, char** argv) {
   mnist_guided::Options options;
-  options.out = "runs/mnist_guided";
   options.precision = "bf16";
   options.epochs = 20;
   options.batch = 256;
@@ -60,7 +59,8 @@ int main(int argc, char** argv) {
   CLI::App app("Learns handwritten digits by denoising diffusion and samples the digits that it is asked for.",
                "mnist_guided");
   add_options(app, options);
-  add_common_options(app, options, example::idx_help("mnist"));
+  Names const variants{"--network", "--preset"};
+  add_common_options(app, options, example::idx_help("mnist"), example::folder_help(app, variants));
   app.footer(
       "The course is Berkeley's CS180 (2024), project 5B, part 2: the U-Net of part 1 (mnist_denoiser), told t / T "
       "and\n"
@@ -82,6 +82,7 @@ int main(int argc, char** argv) {
       "SIGINT, SIGTERM and SIGHUP end the run with a checkpoint.");
   example::add_fid_help(app);
   return example::run_program(app, options, argc, argv, [&] {
+    example::name_folder(app, options, variants);
     apply_preset(app, options);
     if (!options.has_classes())
       example::refuse_options(app, {"--p-uncond", "--guidance"}, "--network time is told no classes");

@@ -53,8 +53,7 @@ class Run {
   }
 
   int operator()() {
-    example::make_folder(out_);
-    example::resume_if_asked(trainer_, options_);
+    example::open_run(trainer_, options_);
     describe();
     auto const result = train();
     if (result.signal != 0) return example::interrupted(result);

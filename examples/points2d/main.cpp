@@ -8,10 +8,9 @@
 namespace {
 
 namespace st = stipple;
+using Names = std::vector<std::string>;
 
-std::vector<std::string> dataset_names() {
-  return {st::data::point_set_names.begin(), st::data::point_set_names.end()};
-}
+Names dataset_names() { return {st::data::point_set_names.begin(), st::data::point_set_names.end()}; }
 
 void add_options(CLI::App& app, points2d::Options& o) {
   app.add_option("--dataset", o.dataset, "Points to learn")
@@ -43,14 +42,14 @@ void add_options(CLI::App& app, points2d::Options& o) {
 
 int main(int argc, char** argv) {
   points2d::Options options;
-  options.out = "runs/points2d";
   options.precision = "fp32";
   CLI::App app(
       "Learns a set of points in the plane by denoising diffusion and samples from it: DDPM with 1000 steps, and "
       "without randomness with 50.",
       "points2d");
   add_options(app, options);
-  add_common_options(app, options, "Not needed here: the points are computed");
+  Names const variants{"--dataset", "--recipe", "--schedule"};
+  add_common_options(app, options, "Not needed here: the points are computed", example::folder_help(app, variants));
   app.footer(
       "A network of TimeLinear layers 2-128-128-128-2 is trained by Adam (1e-3) on the mean squared error of the\n"
       "predicted noise, linear schedule from 1e-4 to 0.02. The Chamfer distances are sums of squared distances to the\n"
@@ -63,6 +62,7 @@ int main(int argc, char** argv) {
       "Writes metrics.json, log.jsonl, checkpoint.safetensors, loss.png, ddpm.png, ddim.png, target_and_prior.png,\n"
       "forward_process.png and samples_at_<iteration>.png. SIGINT, SIGTERM and SIGHUP end the run with a checkpoint.");
   return example::run_program(app, options, argc, argv, [&] {
+    example::name_folder(app, options, variants);
     return example::run_on_device(options, points2d::run_fp32, points2d::run_bf16, points2d::run_cuda);
   });
 }

@@ -33,8 +33,7 @@ class Run {
 
   int operator()() {
     st::FilePath const out = options_.out;
-    example::resume_if_asked(trainer_, options_);
-    example::make_folder(out);
+    example::open_run(trainer_, options_);
     st::Rng const rng(options_.seed);
     plot_target_and_prior(out / "target_and_prior.png", data_.points, rng);
     plot_forward_process(out / "forward_process.png", data_.points, ddpm_.schedule, rng);

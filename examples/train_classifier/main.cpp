@@ -21,14 +21,15 @@ void add_options(CLI::App& app, train_classifier::Options& o) {
 
 int main(int argc, char** argv) {
   train_classifier::Options options;
-  options.out = "runs/train_classifier";
   options.precision = "bf16";
   options.epochs = 6;
   options.learning_rate = 3e-3;
   CLI::App app("Learns to tell handwritten digits, or clothes, apart; the features of the network serve as an FID's.",
                "train_classifier");
   add_options(app, options);
-  add_common_options(app, options, example::idx_help("mnist") + ", or the same of fashion-mnist");
+  Names const variants{"--data-set"};
+  add_common_options(app, options, example::idx_help("mnist") + ", or the same of fashion-mnist",
+                     example::folder_help(app, variants));
   app.footer(
       "A small network of convolutions and batch norms is trained by AdamW on the 60,000 training images, moved at\n"
       "random and, of clothes, mirrored, and tested on the 10,000 test images after each epoch. The last weights are\n"
@@ -39,6 +40,7 @@ int main(int argc, char** argv) {
       "classifier.safetensors, loss.png, accuracy.png and confusion.png. SIGINT, SIGTERM and SIGHUP end the run with\n"
       "a checkpoint.");
   return example::run_program(app, options, argc, argv, [&] {
+    example::name_folder(app, options, variants);
     return example::run_on_device(options, train_classifier::run_fp32, train_classifier::run_bf16,
                                   train_classifier::run_cuda);
   });

@@ -34,8 +34,7 @@ class Run {
   }
 
   int operator()() {
-    example::make_folder(out_);
-    resume();
+    open();
     describe();
     auto const result = train();
     if (result.signal != 0) return example::interrupted(result);
@@ -79,6 +78,7 @@ class Run {
 
   st::TrainerConfig trainer_config() const {
     auto config = options_.trainer_config();
+    config.results = {"metrics.json", "classifier.safetensors"};
     config.flip = options_.clothes();
     config.validate_every = options_.steps_per_epoch(train_set_.size());
     config.configuration = options_.to_json();
@@ -86,8 +86,8 @@ class Run {
     return config;
   }
 
-  void resume() {
-    example::resume_if_asked(trainer_, options_);
+  void open() {
+    example::open_run(trainer_, options_);
     auto const done = trainer_.epoch_losses().size();
     if (done == 0) return;
     accuracies_ = example::TrainingLog(out_ / "log.jsonl").validation;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include <stipple/core/shape.hpp>
@@ -17,6 +18,7 @@ struct TrainerConfig {
   double ema = 0;  ///< decay of the moving average of the weights; 0: none is kept
   bool ema_warmup = false;
   FilePath out{};  ///< folder of log.jsonl and checkpoint.safetensors; empty: nothing is written
+  std::vector<std::string> results{"metrics.json"};  ///< files that a program adds there; see Trainer::open_folder
   std::uint64_t seed = 0;
   bool shuffle = true;
   bool flip = false;

@@ -12,9 +12,9 @@
 #include <stipple/core/compiled.hpp>
 #include <stipple/data/loader.hpp>
 #include <stipple/io/checkpoint.hpp>
-#include <stipple/io/json_log.hpp>
 #include <stipple/train/bound.hpp>
 #include <stipple/train/progress.hpp>
+#include <stipple/train/run_folder.hpp>
 #include <stipple/train/trainer_config.hpp>
 
 namespace stipple {
@@ -41,8 +41,13 @@ class TrainerCore {
   std::int64_t step() const { return state_.step; }
   /// Mean loss of each epoch that is done, those before a resume included.
   const std::vector<double>& epoch_losses() const { return state_.epoch_losses; }
-  FilePath checkpoint_path() const;
+  FilePath checkpoint_path() const { return folder_.checkpoint(); }
 
+  /// Makes `out` the folder of this run. Files of another run that are there (checkpoints, log and `results` of the
+  /// configuration) are moved to its new subfolder earlier-1, or the next number that is free; returns which those
+  /// were. Nothing is moved after a resume from there. Training and `save` begin with this; programs that write into
+  /// the folder themselves call it before.
+  std::optional<EarlierRun> open_folder();
   /// Writes a checkpoint to `checkpoint_path`. Throws Error, and leaves the old one, if a weight is not finite.
   void save();
   /// Goes on from a checkpoint: a file, or a folder with "checkpoint.safetensors"; without one, that of `out`. Throws
@@ -92,7 +97,6 @@ class TrainerCore {
   bool is_due(std::int64_t every) const { return is_due(every, state_.step); }
   static bool is_due(std::int64_t every, std::int64_t step) { return every > 0 && step % every == 0; }
   double factor_at(std::int64_t step) const { return config_.schedule ? config_.schedule(step) : 1; }
-  void open_folder();
   static double seconds_since(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
   }
@@ -104,12 +108,12 @@ class TrainerCore {
   TrainerConfig config_;
   Rng rng_;
   std::vector<Rng*> kept_;
+  detail::RunFolder folder_;
   TrainingState state_;
   Index steps_per_epoch_ = 0;          // of this run; 0 without a data set
   std::optional<Step> begun_;          // on a GPU, the step before the one that is being put into the stream
   Clock::time_point started_, saved_;  // this call, and the last checkpoint or, before the first one, this call
   std::int64_t saved_step_ = -1;
-  std::optional<JsonLog> log_;
 };
 
 }  // namespace stipple
@@ -125,7 +129,11 @@ namespace stipple {
 
 template <Real T, Device D>
 TrainerCore<T, D>::TrainerCore(ModelState<T, D>& model, detail::BoundOptimizer<T, D> optimizer, TrainerConfig config)
-    : model_(model), optimizer_(std::move(optimizer)), config_(std::move(config)), rng_(config_.seed) {
+    : model_(model),
+      optimizer_(std::move(optimizer)),
+      config_(std::move(config)),
+      rng_(config_.seed),
+      folder_(config_.out, config_.results) {
   if (config_.ema > 0) model_.track_ema({.decay = config_.ema, .warmup = config_.ema_warmup});
   require((config_.checkpoint_every <= 0 && config_.keep_every <= 0) || !config_.out.empty(),
           "train: given checkpoint_every ", config_.checkpoint_every, " and keep_every ", config_.keep_every,
@@ -137,11 +145,6 @@ TrainerCore<T, D>::~TrainerCore() = default;
 template <Real T, Device D>
 void TrainerCore<T, D>::keep(Rng& rng) {
   kept_.push_back(&rng);
-}
-
-template <Real T, Device D>
-FilePath TrainerCore<T, D>::checkpoint_path() const {
-  return config_.out / "checkpoint.safetensors";
 }
 
 template <Real T, Device D>
@@ -157,6 +160,7 @@ void TrainerCore<T, D>::write_checkpoint(const FilePath& path, CheckpointContent
 
 template <Real T, Device D>
 void TrainerCore<T, D>::save() {
+  open_folder();
   write_checkpoint(checkpoint_path(), CheckpointContent::everything);
   saved_step_ = state_.step;
   saved_ = Clock::now();
@@ -174,7 +178,7 @@ void TrainerCore<T, D>::resume(FilePath path) {
   rng_ = state_.rngs[0];
   for (std::size_t i = 0; i < kept_.size(); ++i) *kept_[i] = state_.rngs[i + 1];
   saved_step_ = state_.step;
-  log_.reset();  // opened again by the run, which shortens it to this step
+  folder_.resume(path);
 }
 
 template <Real T, Device D>
@@ -223,7 +227,7 @@ TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_ep
     in_time = config_.max_seconds <= 0 || seconds() < config_.max_seconds;
   }
   end_begun();
-  if (!config_.out.empty() && saved_step_ != state_.step) save();
+  if (!folder_.is_none() && saved_step_ != state_.step) save();
   result.step = state_.step;
   result.epoch_losses = state_.epoch_losses;
   result.seconds = seconds();
@@ -270,7 +274,7 @@ bool TrainerCore<T, D>::is_followed(const Step& step) const {
 template <Real T, Device D>
 bool TrainerCore<T, D>::wants_checkpoint() const {
   if (config_.checkpoint_every > 0) return is_due(config_.checkpoint_every);
-  return !config_.out.empty() && seconds_since(saved_) >= config_.checkpoint_seconds;
+  return !folder_.is_none() && seconds_since(saved_) >= config_.checkpoint_seconds;
 }
 
 template <Real T, Device D>
@@ -307,8 +311,7 @@ void TrainerCore<T, D>::follow(const Json& entry) {
     call_back(line);
     write_log(std::move(line));
     if (is_due(config_.keep_every))  // before `save`: a run that is killed between the two writes it again
-      write_checkpoint(config_.out / ("checkpoint-" + std::to_string(state_.step) + ".safetensors"),
-                       CheckpointContent::no_moments);
+      write_checkpoint(folder_.kept_checkpoint(state_.step), CheckpointContent::no_moments);
   } catch (const Error& error) {
     fail(error.what(), save_unfinished(entry));
   } catch (...) {
@@ -320,11 +323,10 @@ void TrainerCore<T, D>::follow(const Json& entry) {
 template <Real T, Device D>
 std::string TrainerCore<T, D>::save_unfinished(const Json& entry) {
   state_.unfinished = entry;
-  log_.reset();  // it may end with half a line
-  if (config_.out.empty()) return "";
+  folder_.close();  // the log may end with half a line
+  if (folder_.is_none()) return "";
   auto const step = std::to_string(state_.step);
   try {
-    open_folder();
     save();
   } catch (const Error& error) {
     return "; training could not be saved at step " + step + " either: " + error.what();
@@ -354,18 +356,12 @@ void TrainerCore<T, D>::write_log(Json entry) {
   entry["seconds"] = seconds();
   bool const wanted = entry.contains("validation") || entry.contains("epoch_loss") ||
                       is_due(config_.log_every, entry.at("step").template get<std::int64_t>());
-  if (log_ && wanted) log_->append(entry);
+  if (wanted) folder_.append(entry);
 }
 
 template <Real T, Device D>
-void TrainerCore<T, D>::open_folder() {
-  if (config_.out.empty() || log_) return;
-  std::error_code error;
-  std::filesystem::create_directories(config_.out, error);
-  require(!error, "train: cannot create the folder ", detail::quoted(config_.out), ": ", error.message());
-  auto const path = config_.out / "log.jsonl";
-  auto const told = state_.step - (state_.unfinished.is_null() ? 0 : 1);  // what follows the step writes its line
-  log_ = told > 0 ? JsonLog::resume(path, told) : JsonLog::create(path);
+std::optional<EarlierRun> TrainerCore<T, D>::open_folder() {
+  return folder_.open(state_.step - (state_.unfinished.is_null() ? 0 : 1));  // what follows a step writes its line
 }
 
 template <Real T, Device D>

@@ -1,0 +1,113 @@
+// What the programs do so that no training is lost: folders that hold a run, callbacks that fail, other data, short
+// logs.
+#include <functional>
+
+#include "media.hpp"
+#include "program.hpp"
+
+using Path = std::filesystem::path;
+
+namespace {
+
+// Twenty pictures of 28 x 28 and as many to test with, under the names of both data sets.
+Path write_data(const ScratchFolder& folder) {
+  for (const char* const name : {"mnist", "fashion-mnist"})
+    for (const char* const split : {"train", "t10k"}) write_idx(folder / name, split, 20, 28);
+  return folder.path();
+}
+
+// An epoch is three steps, or with mnist_attention two.
+std::string command(const std::string& name, const Path& data, const std::string& options) {
+  std::string tiny = " --batch 8 --quiet ";
+  if (name == "mnist_attention") tiny += "--width 8 --timesteps 5 --validation-count 8 --sample-count 1 ";
+  if (name == "mnist_guided") tiny += "--width 2 --timesteps 5 --sample-count 4 ";
+  if (name == "mnist_denoiser") tiny += "--width 4 --test-count 4 ";
+  if (name == "points2d") tiny += "--points 300 --sample-count 16 --ddim-steps 5 ";
+  return program(name) + " --data " + quoted(data) + tiny + options + " ";
+}
+
+std::string to(const Path& out) { return " --out " + quoted(out); }
+
+// metrics.json without what is measured by the clock or of the process.
+stipple::Json lasting_metrics(const Path& out) {
+  auto metrics = stipple::read_json(out / "metrics.json");
+  for (const char* const name : {"train_seconds", "sample_seconds", "sample_seconds_ddpm", "sample_seconds_ddim",
+                                 "examples_per_second", "peak_tensor_mib"})
+    metrics.erase(name);
+  return metrics;
+}
+
+}  // namespace
+
+TEST_CASE("programs: a new run in the folder of another one moves that to a folder of its own") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder), out = folder / "run";
+  auto const start = [&](const std::string& options) {
+    return require_success(command("train_classifier", data, options) + to(out)).output;
+  };
+  std::vector<std::string> const files{"checkpoint.safetensors", "classifier.safetensors", "log.jsonl", "metrics.json"};
+  CHECK(start("--steps 4").find("earlier") == std::string::npos);
+  put_bytes(out / "notes.txt", "mine");
+  std::vector<std::string> first;
+  for (auto const& name : files) first.push_back(bytes_of(out / name));
+  CHECK(start("--steps 2 --seed 5")
+            .find("Moved the earlier run (step 4) to " + (out / "earlier-1").string() +
+                  "; --resume goes on with a run.") != std::string::npos);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    CHECK(bytes_of(out / "earlier-1" / files[i]) == first[i]);
+    CHECK(bytes_of(out / files[i]) != first[i]);
+  }
+  CHECK(bytes_of(out / "notes.txt") == "mine");
+  CHECK(start("--steps 2 --seed 5").find("(step 2)") != std::string::npos);
+  CHECK(checkpoint_bytes(out) == checkpoint_bytes(out / "earlier-2"));
+  // A resume moves nothing, and goes on with what was moved too.
+  CHECK(start("--steps 2 --seed 5 --resume").find("earlier") == std::string::npos);
+  require_success(command("train_classifier", data, "--steps 4 --resume") + to(out / "earlier-1"));
+  CHECK(checkpoint_bytes(out / "earlier-1") == first[0]);
+  CHECK_FALSE(std::filesystem::exists(out / "earlier-3"));
+}
+
+TEST_CASE("programs: without --out the folder has the name of what was chosen") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder);
+  auto const leaves = [&](const std::string& name, const std::string& options, const std::string& run) {
+    require_success("cd " + quoted(folder.path()) + " && " + command(name, data, options + " --steps 1"));
+    INFO(run);
+    CHECK(std::filesystem::exists(folder / "runs" / run / "checkpoint.safetensors"));
+  };
+  leaves("train_classifier", "", "train_classifier");
+  leaves("train_classifier", "--data-set fashion_mnist", "train_classifier-fashion_mnist");
+  leaves("mnist_attention", "--conditional --recipe course", "mnist_attention-conditional");
+  leaves("mnist_guided", "--network time", "mnist_guided-time");
+  leaves("mnist_guided", "--preset later", "mnist_guided-later");
+  leaves("mnist_denoiser", "", "mnist_denoiser");
+  leaves("points2d", "--dataset moon --recipe best", "points2d-moon-best");
+  auto const help = require_success(program("mnist_guided") + " --help").output;
+  CHECK(help.find("runs/mnist_guided") != std::string::npos);
+}
+
+TEST_CASE("programs: a picture that cannot be written costs no training") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder);
+  auto const check = [&](const std::string& name, const std::string& options, const std::string& picture, int step,
+                         const std::vector<std::string>& pictures) {
+    INFO(name);
+    auto const whole = folder / (name + "-whole"), parts = folder / (name + "-parts");
+    require_success(command(name, data, options) + to(whole));
+    std::filesystem::create_directories(parts / picture);
+    require_failure(command(name, data, options) + to(parts), 1,
+                    picture + "', wanted a regular file or a new name; training is saved at step " +
+                        std::to_string(step) + ", from which a resume goes on");
+    std::filesystem::remove(parts / picture);
+    require_success(command(name, data, options) + to(parts) + " --resume");
+    CHECK(checkpoint_bytes(parts) == checkpoint_bytes(whole));
+    CHECK(logged_losses(parts) == logged_losses(whole));
+    CHECK(lasting_metrics(parts) == lasting_metrics(whole));
+    for (auto const& other : pictures) CHECK(bytes_of(parts / other) == bytes_of(whole / other));
+  };
+  check("mnist_attention", "--epochs 3", "loss.png", 2, {"loss.png", "history.png"});
+  check("train_classifier", "--epochs 2", "accuracy.png", 3, {"accuracy.png", "confusion.png"});
+  check("mnist_guided", "--epochs 2", "samples_epoch_1.png", 3, {"samples_epoch_1.png", "samples_epoch_1.gif"});
+  check("mnist_denoiser", "--epochs 2", "denoised_epoch_1.png", 3, {"denoised_epoch_1.png"});
+  check("points2d", "--steps 4 --sample-every 4", "samples_at_4.png", 4, {"samples_at_4.png", "samples_at_3.png"});
+}

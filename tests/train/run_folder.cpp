@@ -1,0 +1,97 @@
+// The folder of a run: what an earlier run left there is moved, and nothing else.
+#include "check.hpp"
+#include "scratch_folder.hpp"
+#include "tiny_run.hpp"
+
+using namespace stipple;
+
+namespace {
+
+/// Trains to `steps` steps in `out`; returns which run was there.
+std::optional<EarlierRun> run(const FilePath& out, std::int64_t steps, bool resumes = false) {
+  auto model = tiny_model<float>();
+  auto config = tiny_config(out);
+  config.keep_every = 6;
+  config.results = {"metrics.json", "network.bin"};
+  Trainer trainer{model, tiny_optimizer, config};
+  if (resumes) trainer.resume();
+  auto const earlier = trainer.open_folder();
+  CHECK_FALSE(trainer.open_folder());
+  trainer.fit_steps(tiny_images(), steps, tiny_loss<float>(model));
+  return earlier;
+}
+
+std::vector<std::string> names_in(const FilePath& folder) {
+  std::vector<std::string> names;
+  for (auto const& entry : std::filesystem::directory_iterator(folder)) names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("Trainer: a run that starts where another one was moves its files to a folder of their own") {
+  ScratchFolder const folder;
+  auto const out = folder / "run";
+  CHECK_FALSE(run(out, 13));
+  for (const char* const name : {"metrics.json", "network.bin", "picture.png", "checkpoint-x.safetensors"})
+    put_bytes(out / name, name);
+  std::filesystem::create_directories(out / "checkpoint-7.safetensors");  // a folder is no file of a run
+  std::vector<std::string> const files{"checkpoint-12.safetensors",
+                                       "checkpoint-6.safetensors",
+                                       "checkpoint.safetensors",
+                                       "log.jsonl",
+                                       "metrics.json",
+                                       "network.bin"};
+  std::vector<std::string> before;
+  for (auto const& name : files) before.push_back(bytes_of(out / name));
+  std::filesystem::create_directories(out / "earlier-1");
+  put_bytes(out / "earlier-2", "");
+
+  auto const earlier = run(out, 3);
+  REQUIRE(earlier);
+  CHECK(earlier->folder == out / "earlier-3");
+  CHECK(earlier->step == 13);
+  CHECK(names_in(out / "earlier-3") == files);
+  for (std::size_t i = 0; i < files.size(); ++i) CHECK(bytes_of(out / "earlier-3" / files[i]) == before[i]);
+  CHECK(names_in(out) == std::vector<std::string>{"checkpoint-7.safetensors", "checkpoint-x.safetensors",
+                                                  "checkpoint.safetensors", "earlier-1", "earlier-2", "earlier-3",
+                                                  "log.jsonl", "picture.png"});
+  CHECK(read_training_state(out / "checkpoint.safetensors").step == 3);
+
+  // A resume goes on in its folder, also in one that was moved.
+  CHECK_FALSE(run(out, 5, true));
+  CHECK_FALSE(run(out / "earlier-3", 14, true));
+  CHECK(bytes_of(out / "earlier-3/log.jsonl").substr(0, before[3].size()) == before[3]);
+}
+
+TEST_CASE("Trainer: neither `save` nor a checkpoint of elsewhere takes the place of another run") {
+  ScratchFolder const folder;
+  run(folder / "a", 3);
+  run(folder / "b", 5);
+  auto const log = bytes_of(folder / "b/log.jsonl");
+  auto model = tiny_model<float>();
+  Trainer trainer{model, tiny_optimizer, tiny_config(folder / "b")};
+  trainer.save();
+  CHECK(read_training_state(folder / "b/checkpoint.safetensors").step == 0);
+  CHECK(bytes_of(folder / "b/earlier-1/log.jsonl") == log);
+
+  Trainer other{model, tiny_optimizer, tiny_config(folder / "b")};
+  other.resume(folder / "a");
+  auto const earlier = other.open_folder();
+  REQUIRE(earlier);
+  CHECK(earlier->folder == folder / "b/earlier-2");
+  CHECK(earlier->step == 0);
+  CHECK(bytes_of(folder / "b/log.jsonl").empty());
+}
+
+TEST_CASE("Trainer: what is left of a run without a checkpoint makes room too, and what cannot be moved is said") {
+  ScratchFolder const folder;
+  auto const out = folder / "run";
+  std::filesystem::create_directories(out);
+  put_bytes(out / "checkpoint.safetensors", "damaged");
+  auto const earlier = run(out, 1);
+  REQUIRE(earlier);
+  CHECK_FALSE(earlier->step);
+  CHECK(bytes_of(out / "earlier-1/checkpoint.safetensors") == "damaged");
+}
