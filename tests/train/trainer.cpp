@@ -95,6 +95,8 @@ TEST_CASE("Trainer: checkpoints to keep have the state of their step and no mome
   CHECK(load_checkpoint(kept, other).step == 4);
   CHECK(same_bits(other.weights(), model.weights()));
   CHECK(other.optimizer_state().moments.empty());
+  require_error([&] { trainer.resume(kept); }, "checkpoint-4.safetensors' is kept for sampling, without the optimiser");
+  CHECK(model.optimizer_state().moments.size() == 2);
   auto const bytes = bytes_of(kept);
   trainer.fit_steps(tiny_images(), 9, tiny_loss<bf16>(model));
   CHECK(bytes_of(kept) == bytes);

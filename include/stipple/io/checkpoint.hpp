@@ -20,7 +20,8 @@ struct TrainingState {
   std::vector<double> epoch_losses;  ///< mean loss of each epoch before
   std::vector<Rng> rngs;
   Json configuration = Json::object();
-  Json unfinished;  ///< null, or the log's line of a step whose callbacks are still to be called
+  bool has_optimizer = true;  ///< whether the checkpoint that this was read from holds the optimiser's state
+  Json unfinished;            ///< null, or the log's line of a step whose callbacks are still to be called
 };
 
 /// What of a Model a checkpoint holds.
@@ -204,6 +205,7 @@ class CheckpointFile {
       state_ = state_from_json(json);
       auto const& optimizer = get_field(json, "optimizer", "state");
       kind_ = get_string(optimizer, "kind", "optimizer");
+      state_.has_optimizer = !kind_.empty();
       optimizer_steps_ = get_count(optimizer, "steps", "optimizer");
       moments_ = get_integer(optimizer, "moments", "optimizer");
       require(0 <= moments_ && moments_ <= (kind_.empty() ? 0 : 3), "given ", moments_, " moments of '", kind_, "'");

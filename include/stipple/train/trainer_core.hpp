@@ -51,7 +51,8 @@ class TrainerCore {
   /// Writes a checkpoint to `checkpoint_path`. Throws Error, and leaves the old one, if a weight is not finite.
   void save();
   /// Goes on from a checkpoint: a file, or a folder with "checkpoint.safetensors"; without one, that of `out`. Throws
-  /// Error, and changes nothing, if it is damaged or of another network or other settings.
+  /// Error, and changes nothing, if it is damaged, of another network or other settings, or one that was kept without
+  /// the optimiser's state.
   void resume(FilePath path = {});
 
  protected:
@@ -172,6 +173,8 @@ void TrainerCore<T, D>::resume(FilePath path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) path /= "checkpoint.safetensors";
   auto const saved = read_training_state(path);
+  require(saved.step == 0 || saved.has_optimizer, "resume: ", detail::quoted(path),
+          " is kept for sampling, without the optimiser's state, wanted the checkpoint.safetensors of its run");
   require(saved.rngs.size() == 1 + kept_.size(), "resume: ", detail::quoted(path), " holds ", saved.rngs.size(),
           " random states, wanted ", 1 + kept_.size());
   state_ = load_checkpoint(path, model_, configuration(saved.step));
