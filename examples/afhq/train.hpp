@@ -14,6 +14,7 @@
 #include "common/device.hpp"
 #include "common/measure.hpp"
 #include "common/pictures.hpp"
+#include "common/training_data.hpp"
 #include "common/training_log.hpp"
 
 namespace afhq {
@@ -33,6 +34,7 @@ class TrainingRun {
   int operator()() {
     example::open_run(trainer_, options_);
     auto config = to_json();
+    config["images"] = data_.dataset.size();
     config["preset"] = options_.preset;
     config["steps"] = options_.steps;
     config["log_interval"] = options_.log_interval;
@@ -86,7 +88,6 @@ class TrainingRun {
   // What makes the run what it is.
   st::Json to_json() const {
     auto json = description_.to_json();
-    json["images"] = data_.dataset.size();
     json["p_uncond"] = description_.is_conditional() ? options_.unconditional : 0;
     json["batch"] = options_.batch;
     json["learning_rate"] = options_.learning_rate;
@@ -109,6 +110,7 @@ class TrainingRun {
     config.sample_every = options_.log_interval;
     config.keep_every = options_.keep_every;
     config.configuration = to_json();
+    example::add_training_data(config.configuration, data_.dataset);
     return config;
   }
 

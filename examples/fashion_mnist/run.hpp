@@ -22,6 +22,7 @@
 #include "common/fid.hpp"
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
+#include "common/training_data.hpp"
 #include "common/training_log.hpp"
 #include "fashion_mnist/options.hpp"
 
@@ -77,6 +78,7 @@ class Run {
     auto config = options_.trainer_config();
     config.flip = true;
     config.configuration = options_.to_json();
+    example::add_training_data(config.configuration, data_);
     if (options_.best()) {
       config.ema = 0.999;
       config.ema_warmup = true;

@@ -19,6 +19,7 @@
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
 #include "common/pictures.hpp"
+#include "common/training_data.hpp"
 #include "common/training_log.hpp"
 #include "mnist_attention/options.hpp"
 
@@ -94,6 +95,7 @@ class Run {
     auto config = options_.trainer_config();
     config.validate_every = options_.steps_per_epoch(train_set().size());
     config.configuration = options_.to_json();
+    example::add_training_data(config.configuration, train_set());
     if (options_.best()) {
       config.ema = 0.999;
       config.ema_warmup = true;

@@ -14,6 +14,7 @@
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
 #include "common/pictures.hpp"
+#include "common/training_data.hpp"
 #include "common/training_log.hpp"
 #include "mnist_denoiser/options.hpp"
 
@@ -72,6 +73,7 @@ class Run {
     auto config = options_.trainer_config();
     config.sample_every = options_.steps_per_epoch(train_set_.size());
     config.configuration = options_.to_json();
+    example::add_training_data(config.configuration, train_set_);
     return config;
   }
 

@@ -19,6 +19,7 @@
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
 #include "common/pictures.hpp"
+#include "common/training_data.hpp"
 #include "common/training_log.hpp"
 #include "mnist_guided/options.hpp"
 
@@ -97,6 +98,7 @@ class Run {
     auto config = options_.trainer_config();
     config.sample_every = options_.steps_per_epoch(data_.size());
     config.configuration = options_.to_json();
+    example::add_training_data(config.configuration, data_);
     config.schedule = st::StepDecay{.every = config.sample_every, .factor = options_.decay};
     return config;
   }

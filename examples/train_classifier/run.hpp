@@ -15,6 +15,7 @@
 #include "common/device.hpp"
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
+#include "common/training_data.hpp"
 #include "common/training_log.hpp"
 #include "train_classifier/figures.hpp"
 #include "train_classifier/options.hpp"
@@ -82,6 +83,7 @@ class Run {
     config.flip = options_.clothes();
     config.validate_every = options_.steps_per_epoch(train_set_.size());
     config.configuration = options_.to_json();
+    example::add_training_data(config.configuration, train_set_);
     config.schedule = st::CosineDecay{.steps = total_steps(), .warmup = total_steps() / 20};
     return config;
   }

@@ -111,3 +111,31 @@ TEST_CASE("programs: a picture that cannot be written costs no training") {
   check("mnist_denoiser", "--epochs 2", "denoised_epoch_1.png", 3, {"denoised_epoch_1.png"});
   check("points2d", "--steps 4 --sample-every 4", "samples_at_4.png", 4, {"samples_at_4.png", "samples_at_3.png"});
 }
+
+TEST_CASE("programs: a resume with other training images or labels is refused") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder), other = folder / "other";
+  auto const refuses = [&](const std::string& name, const std::string& options, const Path& file,
+                           const std::string& words) {
+    INFO(name);
+    auto const out = folder / ("run-" + name);
+    if (!std::filesystem::exists(out)) require_success(command(name, data, options + " --steps 2") + to(out));
+    std::filesystem::remove_all(other);
+    std::filesystem::create_directories(other);
+    for (const char* const set : {"mnist", "fashion-mnist"})
+      std::filesystem::copy(data / set, other / set, std::filesystem::copy_options::recursive);
+    require_success(command(name, other, options + " --steps 2 --resume") + to(out));
+    auto bytes = bytes_of(other / file);
+    bytes.back() = static_cast<char>(bytes.back() ^ 1);
+    put_bytes(other / file, bytes);
+    auto const checkpoint = checkpoint_bytes(out);
+    require_failure(command(name, other, options + " --steps 2 --resume") + to(out), 1,
+                    "is of another run: the checkpoint has program." + words);
+    CHECK(checkpoint_bytes(out) == checkpoint);
+  };
+  Path const images = "mnist/train-images-idx3-ubyte", labels = "mnist/train-labels-idx1-ubyte";
+  refuses("mnist_guided", "", images, "sha256_of_training_images = \"");
+  refuses("mnist_guided", "", labels, "sha256_of_training_labels = \"");
+  refuses("mnist_denoiser", "", images, "sha256_of_training_images");
+  refuses("train_classifier", "", labels, "sha256_of_training_labels");
+}
