@@ -48,7 +48,7 @@ class TrainingRun {
     if (result.signal != 0) return example::interrupted(result);
     if (result.step % options_.log_interval != 0) show(result.step);
     example::TrainingLog const log(out_ / "log.jsonl");
-    double const rate = static_cast<double>(options_.batch * result.step) / log.seconds;
+    double const rate = static_cast<double>(options_.batch * log.step_count()) / log.seconds;
     config["parameters"] = example::parameter_count(net_);
     config["steps"] = result.step;
     config["loss"] = log.mean_of_last(500);
@@ -144,7 +144,7 @@ class TrainingRun {
                     pixels.slice(i, i + 1).reshape({pixels.dim(1), pixels.dim(2), pixels.dim(3)}));
     st::write_grid(out_ / "samples.png", pixels, {.columns = count, .scale = 2});
     example::TrainingLog const log(out_ / "log.jsonl");  // this step is not in it yet
-    if (!log.steps.empty()) log.plot(out_ / "loss.png", 50);
+    log.plot(out_ / "loss.png", 50);
   }
 
   Options options_;

@@ -16,8 +16,7 @@ namespace st = stipple;
 inline void add_training_data(st::Json& configuration, const st::ImageDataset& set) {
   configuration["training_images"] = set.size();
   configuration["sha256_of_training_images"] = st::sha256(std::as_bytes(set.images.span()));
-  if (set.labels.defined())
-    configuration["sha256_of_training_labels"] = st::sha256(std::as_bytes(set.labels.span()));
+  if (set.labels.defined()) configuration["sha256_of_training_labels"] = st::sha256(std::as_bytes(set.labels.span()));
 }
 
 }  // namespace example

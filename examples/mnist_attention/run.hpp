@@ -50,7 +50,7 @@ class Run {
     double averaged = 0;
     for (int draw = 0; draw < options_.validation_draws; ++draw)
       averaged += validation_loss(static_cast<std::uint64_t>(draw)) / options_.validation_draws;
-    double const rate = static_cast<double>(options_.images_seen(train_set().size(), result.step)) / log.seconds;
+    double const rate = static_cast<double>(options_.images_seen(train_set().size(), log.step_count())) / log.seconds;
     auto metrics = options_.to_json();
     metrics["parameters"] = example::parameter_count(net_);
     metrics["steps"] = result.step;
@@ -107,10 +107,9 @@ class Run {
 
   void open() {
     example::open_run(trainer_, options_);
-    auto const done = trainer_.epoch_losses().size();
-    if (done == 0) return;
-    validation_losses_ = example::TrainingLog(out_ / "log.jsonl").validation;
-    validation_losses_.resize(done);  // the log may be ahead of the checkpoint
+    validation_losses_ =
+        example::TrainingLog(out_ / "log.jsonl")
+            .validation_by_epoch(trainer_.epoch_losses().size(), options_.steps_per_epoch(train_set().size()));
   }
 
   void describe() const {
@@ -151,8 +150,9 @@ class Run {
   // Validates and plots; returns the validation loss.
   double end_epoch(std::int64_t step) {
     double const loss = validation_loss(static_cast<std::uint64_t>(step));
-    validation_losses_.push_back(loss);
     auto const& training = trainer_.epoch_losses();
+    validation_losses_.resize(training.size());
+    validation_losses_.back() = loss;
     example::announce(options_, "epoch %zu: training loss %.4f, validation loss %.4f", training.size(), training.back(),
                       loss);
     example::plot_epochs(out_ / "loss.png", training, validation_losses_);
@@ -253,7 +253,7 @@ class Run {
   example::Input<D> input_;
   st::DiffusionStep<Net, st::Ddpm> step_{net_, ddpm_};
   st::DiffusionStep<Net, st::Ddpm, st::Tensor<std::int32_t, D>> labelled_step_{net_, ddpm_};
-  std::vector<double> validation_losses_;  // after each epoch
+  std::vector<double> validation_losses_;  // after each epoch; NaN where a log that was cut off does not tell it
   st::Trainer<Net, st::Adam> trainer_;
   example::FidReport fid_;
 };

@@ -47,7 +47,7 @@ class Run {
     metrics["loss"] = log.mean_of_last(50);
     metrics["train_seconds"] = log.seconds;
     metrics["examples_per_second"] =
-        static_cast<double>(options_.images_seen(train_set_.size(), result.step)) / log.seconds;
+        static_cast<double>(options_.images_seen(train_set_.size(), log.step_count())) / log.seconds;
     metrics["test"] = test();
     metrics["peak_tensor_mib"] = example::peak_tensor_memory<D>();
     st::write_json(out_ / "metrics.json", metrics);

@@ -60,7 +60,7 @@ class Run {
     if (result.signal != 0) return example::interrupted(result);
     example::TrainingLog const log(out_ / "log.jsonl");
     log.plot(out_ / "loss.png", 50);
-    double const rate = static_cast<double>(options_.images_seen(data_.size(), result.step)) / log.seconds;
+    double const rate = static_cast<double>(options_.images_seen(data_.size(), log.step_count())) / log.seconds;
     auto metrics = options_.to_json();
     metrics["guidance"] = options_.guidance;
     metrics["parameters"] = example::parameter_count(net_);

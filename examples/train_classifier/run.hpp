@@ -46,7 +46,7 @@ class Run {
     plot_confusion(out_ / "confusion.png", confusion, names);
     auto const weights = out_ / "classifier.safetensors";
     st::save_weights(weights, net_);
-    double const rate = static_cast<double>(options_.images_seen(train_set_.size(), result.step)) / log.seconds;
+    double const rate = static_cast<double>(options_.images_seen(train_set_.size(), log.step_count())) / log.seconds;
     auto metrics = options_.to_json();
     metrics["parameters"] = example::parameter_count(net_);
     metrics["steps"] = result.step;
@@ -90,10 +90,8 @@ class Run {
 
   void open() {
     example::open_run(trainer_, options_);
-    auto const done = trainer_.epoch_losses().size();
-    if (done == 0) return;
-    accuracies_ = example::TrainingLog(out_ / "log.jsonl").validation;
-    accuracies_.resize(done);  // the log may be ahead of the checkpoint
+    accuracies_ = example::TrainingLog(out_ / "log.jsonl")
+                      .validation_by_epoch(trainer_.epoch_losses().size(), options_.steps_per_epoch(train_set_.size()));
   }
 
   void describe() const {
@@ -135,7 +133,8 @@ class Run {
   }
 
   double end_epoch() {
-    accuracies_.push_back(accuracy(test()));
+    accuracies_.resize(trainer_.epoch_losses().size());
+    accuracies_.back() = accuracy(test());
     example::announce(options_, "epoch %zu: mean loss %.4f, test accuracy %.2f %%", accuracies_.size(),
                       trainer_.epoch_losses().back(), 100 * accuracies_.back());
     plot_accuracy(out_ / "accuracy.png", accuracies_);
@@ -147,7 +146,7 @@ class Run {
   st::ImageDataset train_set_, test_set_;
   st::Model<Net> net_;
   example::Input<D> input_;
-  std::vector<double> accuracies_;  // on the test images, after each epoch
+  std::vector<double> accuracies_;  // on the test images, after each epoch; NaN where a log that was cut off lacks it
   st::Trainer<Net, st::AdamW> trainer_;
 };
 

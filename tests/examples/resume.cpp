@@ -139,3 +139,33 @@ TEST_CASE("programs: a resume with other training images or labels is refused") 
   refuses("mnist_denoiser", "", images, "sha256_of_training_images");
   refuses("train_classifier", "", labels, "sha256_of_training_labels");
 }
+
+TEST_CASE("programs: a log that a loss of power cut short leaves gaps, not zeros") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder), out = folder / "run", whole = folder / "whole";
+  auto const values = [](const Path& run, const char* name) {
+    return stipple::get_array(stipple::read_json(run / "metrics.json"), name, "metrics.json");
+  };
+  require_success(command("mnist_attention", data, "--epochs 5") + to(whole));
+  require_success(command("mnist_attention", data, "--epochs 3") + to(out));
+  auto const log = bytes_of(out / "log.jsonl");
+  std::size_t end = 0;
+  for (int line = 0; line < 3; ++line) end = log.find('\n', end) + 1;
+  put_bytes(out / "log.jsonl", log.substr(0, end));  // the first epoch and a step
+  require_success(command("mnist_attention", data, "--epochs 5 --resume") + to(out));
+  CHECK(checkpoint_bytes(out) == checkpoint_bytes(whole));
+  CHECK(values(out, "epoch_losses") == values(whole, "epoch_losses"));
+  auto wanted = values(whole, "epoch_validation_losses");
+  REQUIRE(wanted.size() == 5);
+  wanted[1] = wanted[2] = nullptr;
+  CHECK(values(out, "epoch_validation_losses") == wanted);
+  CHECK(bytes_of(out / "loss.png") != bytes_of(whole / "loss.png"));
+
+  // Without any log.
+  auto const bare = folder / "bare";
+  require_success(command("train_classifier", data, "--epochs 2") + to(bare));
+  std::filesystem::remove(bare / "log.jsonl");
+  require_success(command("train_classifier", data, "--epochs 2 --resume") + to(bare));
+  CHECK(values(bare, "epoch_test_accuracies") == stipple::Json::array({nullptr, nullptr}));
+  CHECK(stipple::read_json(bare / "metrics.json").at("loss").is_null());
+}

@@ -32,6 +32,9 @@ class JsonLog {
   /// Writes one line. Throws Error if there is no integer "step", or the disk is full.
   void append(const Json& entry);
 
+  /// Returns when all lines are on the disk, where they outlast a loss of power. Throws Error if that fails.
+  void sync();
+
  private:
   JsonLog(const FilePath& path, std::size_t length);
 
@@ -58,6 +61,10 @@ STIPPLE_IO_INLINE JsonLog JsonLog::resume(const FilePath& path, std::int64_t ste
 STIPPLE_IO_INLINE void JsonLog::append(const Json& entry) {
   get_integer(entry, "step", "log");
   detail::write_all(file_.get(), dump_json(entry) + "\n", path_);
+}
+
+STIPPLE_IO_INLINE void JsonLog::sync() {
+  require(fsync(file_.get()) == 0, "log: cannot flush ", detail::quoted(path_), ": ", detail::system_message());
 }
 
 STIPPLE_IO_INLINE JsonLog::JsonLog(const FilePath& path, std::size_t length)

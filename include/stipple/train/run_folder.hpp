@@ -40,6 +40,8 @@ class RunFolder {
 
   /// Adds a line to the log, if there is a folder.
   void append(const Json& entry);
+  /// Puts the log on the disk: before a checkpoint, so that it is not behind one.
+  void sync();
 
  private:
   bool is_of_a_run(const std::string& name) const;
@@ -94,6 +96,10 @@ STIPPLE_IO_INLINE void RunFolder::close() { log_.reset(); }
 
 STIPPLE_IO_INLINE void RunFolder::append(const Json& entry) {
   if (log_) log_->append(entry);
+}
+
+STIPPLE_IO_INLINE void RunFolder::sync() {
+  if (log_) log_->sync();
 }
 
 STIPPLE_IO_INLINE bool RunFolder::is_of_a_run(const std::string& name) const {

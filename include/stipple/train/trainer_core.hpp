@@ -156,6 +156,7 @@ void TrainerCore<T, D>::write_checkpoint(const FilePath& path, CheckpointContent
   state_.rngs = {rng_};
   for (const Rng* const rng : kept_) state_.rngs.push_back(*rng);
   state_.configuration = configuration(state_.step);
+  folder_.sync();
   save_checkpoint(path, model_, state_, content);
 }
 
