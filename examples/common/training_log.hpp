@@ -17,7 +17,7 @@ namespace st = stipple;
 struct TrainingLog {
   std::vector<double> steps, losses;          ///< from the first step
   std::map<std::int64_t, double> validation;  ///< by step, where it was measured
-  double seconds = 0;                         ///< of training
+  double seconds = 0;  ///< of training and validation, without the samples that were drawn meanwhile
 
   /// Throws Error if the file cannot be read or is no log.
   explicit TrainingLog(const st::FilePath& path) {

@@ -84,6 +84,23 @@ TEST_CASE("Trainer: learns, and the steps of the log are those that were done") 
   CHECK(lines.back().at("epoch_loss") == result.epoch_losses.back());
 }
 
+TEST_CASE("Trainer: the seconds of the log are without samples, but with validation") {
+  ScratchFolder const folder;
+  auto model = tiny_model<float>();
+  auto config = tiny_config(folder / "run");
+  config.validate_every = 2;
+  config.sample_every = 3;
+  Trainer trainer{model, tiny_optimizer, config};
+  trainer.validate = [](std::int64_t) { return usleep(20'000), 0.0; };
+  trainer.sample = [](std::int64_t) { usleep(500'000); };
+  auto const result = trainer.fit_steps(tiny_images(), 4, tiny_loss<float>(model));
+  auto const lines = log_lines(folder / "run/log.jsonl");
+  REQUIRE(lines.size() == 4);
+  for (std::size_t i = 1; i < 4; ++i) CHECK(lines[i].at("seconds") > lines[i - 1].at("seconds"));
+  CHECK(lines[3].at("seconds").get<double>() >= 0.04);
+  CHECK(lines[3].at("seconds").get<double>() <= result.seconds - 0.5);
+}
+
 TEST_CASE("Trainer: checkpoints to keep have the state of their step and no moments") {
   ScratchFolder const folder;
   auto model = tiny_model<bf16>(), other = tiny_model<bf16>();

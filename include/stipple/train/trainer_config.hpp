@@ -42,7 +42,7 @@ struct TrainingResult {
   std::int64_t step = 0;             ///< steps done in all
   double loss = 0;                   ///< of the last step
   std::vector<double> epoch_losses;  ///< mean loss of each epoch
-  double seconds = 0;                ///< of this call
+  double seconds = 0;                ///< of this call, with validation and samples
   int signal = 0;                    ///< that ended it, or 0
 };
 

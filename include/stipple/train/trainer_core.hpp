@@ -31,7 +31,7 @@ class TrainerCore {
   /// If one of the two throws, the run is saved in `out` before the exception goes on, an Error with words about that.
   /// After a resume, or in the next call, training first calls them again for that step.
   std::function<double(std::int64_t)> validate;
-  /// Called every `sample_every` steps with the step.
+  /// Called every `sample_every` steps with the step. The seconds in the log are without it.
   std::function<void(std::int64_t)> sample;
 
   /// The random numbers of this run; dropout takes its masks from it as well.
@@ -94,7 +94,6 @@ class TrainerCore {
   std::string save_unfinished(const Json& entry);
   void call_back(Json& entry);
   void write_log(Json entry);
-  double seconds() const { return seconds_since(started_); }
   bool is_due(std::int64_t every) const { return is_due(every, state_.step); }
   static bool is_due(std::int64_t every, std::int64_t step) { return every > 0 && step % every == 0; }
   double factor_at(std::int64_t step) const { return config_.schedule ? config_.schedule(step) : 1; }
@@ -114,6 +113,7 @@ class TrainerCore {
   Index steps_per_epoch_ = 0;          // of this run; 0 without a data set
   std::optional<Step> begun_;          // on a GPU, the step before the one that is being put into the stream
   Clock::time_point started_, saved_;  // this call, and the last checkpoint or, before the first one, this call
+  double sampling_seconds_ = 0;        // of this call
   std::int64_t saved_step_ = -1;
 };
 
@@ -209,6 +209,7 @@ TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_ep
   if (config_.catch_signals) signals.emplace();
   Progress progress(state_.step, last_step, config_.quiet);
   started_ = saved_ = Clock::now();
+  sampling_seconds_ = 0;
   TrainingResult result;
   steps_per_epoch_ = steps_per_epoch;
   begun_.reset();
@@ -228,13 +229,13 @@ TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_ep
     if (saves || is_followed(*begun_)) end_begun();
     if (saves) save();
     if (signals) result.signal = signals->received();
-    in_time = config_.max_seconds <= 0 || seconds() < config_.max_seconds;
+    in_time = config_.max_seconds <= 0 || seconds_since(started_) < config_.max_seconds;
   }
   end_begun();
   if (!folder_.is_none() && saved_step_ != state_.step) save();
   result.step = state_.step;
   result.epoch_losses = state_.epoch_losses;
-  result.seconds = seconds();
+  result.seconds = seconds_since(started_);
   return result;
 }
 
@@ -352,12 +353,15 @@ template <Real T, Device D>
 void TrainerCore<T, D>::call_back(Json& entry) {
   NoGrad const no_grad;
   if (validate && is_due(config_.validate_every)) entry["validation"] = validate(state_.step);
-  if (sample && is_due(config_.sample_every)) sample(state_.step);
+  if (!sample || !is_due(config_.sample_every)) return;
+  auto const begin = Clock::now();
+  sample(state_.step);
+  sampling_seconds_ += seconds_since(begin);
 }
 
 template <Real T, Device D>
 void TrainerCore<T, D>::write_log(Json entry) {
-  entry["seconds"] = seconds();
+  entry["seconds"] = seconds_since(started_) - sampling_seconds_;
   bool const wanted = entry.contains("validation") || entry.contains("epoch_loss") ||
                       is_due(config_.log_every, entry.at("step").template get<std::int64_t>());
   if (wanted) folder_.append(entry);
