@@ -146,6 +146,29 @@ TEST_CASE("afhq train: stopped by a signal and resumed, the bytes are the same")
     CHECK(bytes_of(parts / name) == bytes_of(whole / name));
 }
 
+TEST_CASE(
+    "afhq train: a picture that cannot be written costs no step, other pixels are refused, a kept checkpoint too") {
+  ScratchFolder const folder;
+  auto const data = prepared(folder), whole = folder / "whole", parts = folder / "parts";
+  std::string const options = "--steps 6 --log-interval 3 --keep-every 3 ";
+  require_success(train(data, whole, options));
+  std::filesystem::create_directories(parts / "samples.png");
+  require_failure(train(data, parts, options), 1, "training is saved at step 3, from which a resume goes on");
+  CHECK_FALSE(std::filesystem::exists(parts / "checkpoint-3.safetensors"));
+  std::filesystem::remove(parts / "samples.png");
+  require_success(train(data, parts, options + "--resume"));
+  CHECK(checkpoint_bytes(parts) == checkpoint_bytes(whole));
+  CHECK(logged_losses(parts) == logged_losses(whole));
+  for (const char* const name : {"checkpoint-3.safetensors", "samples.png", "step=3-0.png", "loss.png"})
+    CHECK(bytes_of(parts / name) == bytes_of(whole / name));
+  std::filesystem::copy_file(whole / "checkpoint-3.safetensors", whole / "checkpoint.safetensors",
+                             std::filesystem::copy_options::overwrite_existing);
+  require_failure(train(data, whole, options + "--resume"), 1, "is kept for sampling, without the optimiser's state");
+  require_success(afhq("prepare " + quoted(folder / "images") + " " + quoted(data) +
+                       " --height 8 --width 12 --filter lanczos --quiet"));
+  require_failure(train(data, parts, options + "--resume"), 1, "the checkpoint has program.sha256_of_training_images");
+}
+
 TEST_CASE("afhq sample: an image does not depend on what is drawn with it, or before a break") {
   ScratchFolder const folder;
   auto const data = prepared(folder), run = folder / "run", out = folder / "samples", other = folder / "other";
