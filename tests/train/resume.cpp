@@ -131,6 +131,17 @@ TEST_CASE("Trainer: SIGTERM and SIGINT end the step, write the checkpoint and gi
     CHECK(read_training_state(out / "checkpoint.safetensors").step == 42);
     CHECK(run<float>(out, 80, true) == whole);
   }
+  // One that comes while the last checkpoint is written, which asks for the factor of the step after the last.
+  auto model = tiny_model<float>();
+  auto config = tiny_config(folder / "last");
+  config.schedule = [](std::int64_t step) {
+    if (step == 3) raise(SIGTERM);
+    return 1.0;
+  };
+  Trainer trainer{model, tiny_optimizer, config};
+  auto const last = trainer.fit_steps(tiny_images(), 3, tiny_loss<float>(model));
+  CHECK(last.step == 3);
+  CHECK(last.signal == SIGTERM);
   // Outside of a run signals do what they did before.
   in_child_that_dies(SIGTERM, [] {
     { StopSignals const signals; }

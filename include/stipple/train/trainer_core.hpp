@@ -233,6 +233,7 @@ TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_ep
   }
   end_begun();
   if (!folder_.is_none() && saved_step_ != state_.step) save();
+  if (signals) result.signal = signals->received();  // one during the last checkpoint counts too
   result.step = state_.step;
   result.epoch_losses = state_.epoch_losses;
   result.seconds = seconds_since(started_);
