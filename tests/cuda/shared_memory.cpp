@@ -27,7 +27,7 @@ void require_one_result(const F& f) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("Shared memory: linear attention", "[shared_memory]", float, bf16) {
-  for (LinearAttentionShape const& s : {LinearAttentionShape{1, 1, 35, 8}, LinearAttentionShape{1, 1, 5, 40}}) {
+  for (LinearAttentionShape const& s : {LinearAttentionShape{1, 1, 5, 8}, LinearAttentionShape{1, 1, 5, 40}}) {
     Index const channels = s.heads * s.dim;
     auto const qkv = device_tensor<TestType>({s.samples, s.positions, 3 * channels}, 1);
     auto const dy = device_tensor<TestType>({s.samples, s.positions, channels}, 2);
@@ -60,8 +60,8 @@ TEMPLATE_TEST_CASE("Shared memory: weights of depthwise convolutions", "[shared_
 }
 
 TEMPLATE_TEST_CASE("Shared memory: sums, maxima and losses", "[shared_memory]", float, bf16) {
-  auto const x = device_tensor<TestType>({5000}, 5), y = device_tensor<TestType>({5000}, 6);
-  for (Broadcast const& s : {Broadcast{1, 5000, 1}, Broadcast{25, 20, 10}, Broadcast{10, 500, 1}}) {
+  auto const x = device_tensor<TestType>({2100}, 5), y = device_tensor<TestType>({2100}, 6);
+  for (Broadcast const& s : {Broadcast{1, 2100, 1}, Broadcast{3, 70, 10}, Broadcast{3, 700, 1}}) {
     Floats sums({s.outer, s.inner});
     require_one_result([&] {
       cuda::sum_broadcast<TestType, float>(x.data(), y.data(), sums.data(), s);
@@ -70,14 +70,14 @@ TEMPLATE_TEST_CASE("Shared memory: sums, maxima and losses", "[shared_memory]", 
   }
   Floats loss({1});
   require_one_result([&] {
-    cuda::loss_sum<TestType, TestType>(LossKind::huber, 0.5f, x.data(), y.data(), 1, loss.data(), 5000);
+    cuda::loss_sum<TestType, TestType>(LossKind::huber, 0.5f, x.data(), y.data(), 1, loss.data(), 2100);
     return loss;
   });
-  require_one_result([&] { return Floats({1}, static_cast<float>(cuda::max_all<TestType>(x.data(), 5000))); });
-  Floats losses({50}), normalisers({50});
-  Tensor<std::int32_t, Cuda> const labels({50}, 3);
+  require_one_result([&] { return Floats({1}, static_cast<float>(cuda::max_all<TestType>(x.data(), 2100))); });
+  Floats losses({10}), normalisers({10});
+  Tensor<std::int32_t, Cuda> const labels({10}, 3);
   require_one_result([&] {
-    cuda::cross_entropy<TestType>(x.data(), labels.data(), 0.1f, losses.data(), normalisers.data(), 50, 100);
+    cuda::cross_entropy<TestType>(x.data(), labels.data(), 0.1f, losses.data(), normalisers.data(), 10, 210);
     return losses;
   });
 }
