@@ -32,6 +32,7 @@ cat >"$out" <<'JSON'
                 {"name": "peak_product<float>/8", "real_time": 5, "FLOP/s": 1e12}]}
 JSON
 SCRIPT
+put "$scratch/programs/test_cudnn_plans" <<<'echo "{\"deviceVer\":900}" && echo "All tests passed (1 assertion)"'
 put "$scratch/programs/time_networks_cuda" <<<'exit 1'
 programs=(--programs "$scratch/programs")
 run() {  # run STATUS ARGUMENTS...
@@ -42,7 +43,7 @@ run() {  # run STATUS ARGUMENTS...
   [[ $status == "$wanted" ]] || { echo "exit status $status, wanted $wanted:" && cat "$scratch/said" && failed=1; }
 }
 
-run 0 --only describe tests sanitizer operations
+run 0 --only describe device tests sanitizer operations
 expect "All tests passed (7 assertions in 3 test cases)" "$scratch/said"
 expect "add<bf16>" "$scratch/said"
 expect "2.0 GB/s     0.00 TFLOP/s   50.0% of the peak" "$scratch/said"  # of the copy that is as large
@@ -51,6 +52,7 @@ expect '"sanitizer-racecheck"' "$scratch/out/report.json"
 expect '"bytes_per_second": 2000000000.0' "$scratch/out/report.json"
 expect '"gpu": "NVIDIA H200"' "$scratch/out/report.json"
 expect '"architecture": "90"' "$scratch/out/report.json"
+expect '"deviceVer": 900' "$scratch/out/report.json"
 
 put "$scratch/programs/test_cuda" <<<'echo "test cases: 3 | 1 failed" && exit 42'
 run 1 --only tests sanitizer-memcheck
@@ -78,7 +80,7 @@ script=$scratch/clone/scripts/gpu-check programs=()
 put "$scratch/bin/strip" </dev/null
 put "$scratch/bin/ldd" </dev/null
 put "$scratch/bin/cmake" <<'SCRIPT'
-for name in tests/cuda/test_cuda bin/bench_ops_cuda benchmarks/compare/time_networks_cuda; do
+for name in tests/cuda/test_cuda tests/cuda/test_cudnn_plans bin/bench_ops_cuda benchmarks/compare/time_networks_cuda; do
   mkdir -p "build/gpu/${name%/*}" && cp "$(dirname "$0")/../programs/${name##*/}" "build/gpu/$name"
 done
 SCRIPT

@@ -1,5 +1,6 @@
 // Every convolution of the networks, and of the tests, has a plan of cuDNN on GPUs of three generations. No GPU is
 // needed to find out.
+#include <iostream>
 #include <set>
 
 #include <stipple/backend/matmul_problem.hpp>
@@ -9,6 +10,7 @@
 #include "conv_sizes.hpp"
 #include "devices.hpp"
 #include "networks.hpp"
+#include "present_device.hpp"
 
 using namespace stipple;
 using namespace stipple::cuda::products;
@@ -48,13 +50,16 @@ void add_graphs(const networks::Layer& layer, const Type& type, std::set<Convolu
   }
 }
 
-void check_plans(const std::set<Convolution>& graphs, const Type& type) {
-  for (auto const& [name, device] : devices) {
-    for (Convolution const& c : graphs) {
-      INFO(type.name << " on " << name << ", " << text(c));
-      CHECK(ConvolutionGraph(c).make_plans(device, 1) == "");
-    }
+void check_plans(const std::set<Convolution>& graphs, const Type& type, const char* name,
+                 const DescribedDevice& device) {
+  for (Convolution const& c : graphs) {
+    INFO(type.name << " on " << name << ", " << text(c));
+    CHECK(ConvolutionGraph(c).make_plans(device, 1) == "");
   }
+}
+
+void check_plans(const std::set<Convolution>& graphs, const Type& type) {
+  for (auto const& [name, device] : devices) check_plans(graphs, type, name, device);
 }
 
 void check_plans(const networks::Layers& layers, const Type& type) {
@@ -97,6 +102,21 @@ TEST_CASE("Convolutions of every size have plans of cuDNN, with all that is adde
     }
     REQUIRE(graphs.size() > 150);
     check_plans(graphs, type);
+  }
+}
+
+// For a machine with a GPU, whose description shows what devices.hpp should hold.
+TEST_CASE("Planning for the GPU of this machine by its description", "[.device]") {
+  std::string const description = present_device();
+  std::cout << description << '\n';
+  constexpr std::string_view key = "\"deviceVer\":";
+  auto const at = description.find(key);
+  REQUIRE(at != std::string::npos);
+  int const capability = std::stoi(description.substr(at + key.size())) / 10;  // of 100 major + 10 minor
+  for (auto const& type : types) {
+    std::set<Convolution> graphs;
+    for (auto const& layer : networks::kaist()) add_graphs(layer, type, graphs);
+    check_plans(graphs, type, "this GPU", {description, capability});
   }
 }
 
