@@ -69,7 +69,7 @@ run 1 --only tests sanitizer-memcheck --seconds 2
 expect "stopped after" "$scratch/said"
 expect "not begun: no time was left" "$scratch/said"
 # The sanitizers see each tensor by itself.
-put "$scratch/programs/test_cuda" <<<'[[ ${STIPPLE_CUDA_EXACT_MEMORY:-} == 1 ]]'
+put "$scratch/programs/test_cuda" <<<"[[ \${STIPPLE_CUDA_EXACT_MEMORY:-} == 1 ]]"
 run 0 --only sanitizer
 run 1 --only tests
 
