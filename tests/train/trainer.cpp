@@ -209,6 +209,16 @@ TEST_CASE("Trainer: folders that cannot be written, settings that do not fit") {
   config = tiny_config({});
   config.batch = 41;
   config.drop_last = true;
+  Trainer counted{model, tiny_optimizer, tiny_config({})};
+  auto const loss = tiny_loss<float>(model);
+  CHECK(counted.fit_steps(tiny_images(), 3, loss).step == 3);
+  auto const most = (std::numeric_limits<std::int64_t>::max() - 3) / 5;
+  for (auto const epochs : {most + 1, std::numeric_limits<std::int64_t>::max()})
+    require_error(
+        [&] { counted.fit(tiny_images(), epochs, loss); },
+        "fit: given " + std::to_string(epochs) + " epochs of 5 batches, wanted at most " + std::to_string(most));
+  CHECK(counted.fit(tiny_images(), std::numeric_limits<std::int64_t>::min(), loss).step == 3);
+  CHECK(counted.fit(tiny_images(), 1, loss).step == 5);
   Trainer small{model, tiny_optimizer, config};
   require_error([&] { small.fit(tiny_images(), 1, tiny_loss<float>(model)); }, "given 40 samples");
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <concepts>
+#include <limits>
 #include <utility>
 
 #include <stipple/train/progress.hpp>
@@ -44,12 +45,16 @@ class Trainer : public TrainerCore<typename Model<Net>::element, typename Model<
              std::move(config)) {}
 
   /// Trains until `epochs` epochs are done in all, those before a resume included. `loss(batch, rng)` or `loss(batch)`
-  /// returns a Var with one element. Throws Error when a loss is not finite.
+  /// returns a Var with one element. Throws Error when a loss is not finite, or for more epochs than steps can be
+  /// counted.
   template <class Dataset, class Loss>
   TrainingResult fit(const Dataset& dataset, std::int64_t epochs, const Loss& loss) {
     auto loader = make_loader(dataset);
-    std::int64_t const batches = epochs * loader.batches_per_epoch();
-    return run_batches(this->step() + std::max<std::int64_t>(0, batches - loader.taken()), loader, loss);
+    std::int64_t const per_epoch = loader.batches_per_epoch();
+    auto const most = (std::numeric_limits<std::int64_t>::max() - this->step()) / per_epoch;
+    require(epochs <= most, "fit: given ", epochs, " epochs of ", per_epoch, " batches, wanted at most ", most);
+    auto const left = epochs <= 0 ? 0 : std::max<std::int64_t>(0, epochs * per_epoch - loader.taken());
+    return run_batches(this->step() + left, loader, loss);
   }
   /// The same until `steps` steps are done in all.
   template <class Dataset, class Loss>
