@@ -5,6 +5,7 @@
 #include <stipple/io/checkpoint.hpp>
 #include <stipple/io/file.hpp>
 #include <stipple/io/file_dtype.hpp>
+#include <stipple/io/folder_lock.hpp>
 #include <stipple/io/gif.hpp>
 #include <stipple/io/gnuplot.hpp>
 #include <stipple/io/hash.hpp>

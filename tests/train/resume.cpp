@@ -120,14 +120,16 @@ TEST_CASE("Trainer: SIGTERM and SIGINT end the step, write the checkpoint and gi
   auto const whole = run<float>(folder / "whole", 80);
   for (int const signal : {SIGTERM, SIGINT}) {
     auto const out = folder / std::to_string(signal);
-    auto model = tiny_model<float>();
-    Trainer trainer{model, tiny_optimizer, tiny_config(out)};
-    auto const result = trainer.fit_steps(tiny_images(), 80, [&](const ImageBatch& batch, Rng& rng) {
-      if (trainer.step() == 41) raise(signal);
-      return tiny_loss<float>(model)(batch, rng);
-    });
-    CHECK(result.signal == signal);
-    CHECK(result.step == 42);
+    {
+      auto model = tiny_model<float>();
+      Trainer trainer{model, tiny_optimizer, tiny_config(out)};
+      auto const result = trainer.fit_steps(tiny_images(), 80, [&](const ImageBatch& batch, Rng& rng) {
+        if (trainer.step() == 41) raise(signal);
+        return tiny_loss<float>(model)(batch, rng);
+      });
+      CHECK(result.signal == signal);
+      CHECK(result.step == 42);
+    }  // which gives the folder back
     CHECK(read_training_state(out / "checkpoint.safetensors").step == 42);
     CHECK(run<float>(out, 80, true) == whole);
   }

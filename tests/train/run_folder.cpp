@@ -71,8 +71,7 @@ TEST_CASE("Trainer: neither `save` nor a checkpoint of elsewhere takes the place
   run(folder / "b", 5);
   auto const log = bytes_of(folder / "b/log.jsonl");
   auto model = tiny_model<float>();
-  Trainer trainer{model, tiny_optimizer, tiny_config(folder / "b")};
-  trainer.save();
+  Trainer{model, tiny_optimizer, tiny_config(folder / "b")}.save();
   CHECK(read_training_state(folder / "b/checkpoint.safetensors").step == 0);
   CHECK(bytes_of(folder / "b/earlier-1/log.jsonl") == log);
 
@@ -83,6 +82,44 @@ TEST_CASE("Trainer: neither `save` nor a checkpoint of elsewhere takes the place
   CHECK(earlier->folder == folder / "b/earlier-2");
   CHECK(earlier->step == 0);
   CHECK(bytes_of(folder / "b/log.jsonl").empty());
+}
+
+TEST_CASE("Trainer: a folder in which another trainer is at work is refused, and nothing in it changes") {
+  ScratchFolder const folder;
+  auto const out = folder / "run";
+  run(out, 3);
+  auto const bytes = bytes_of(out / "checkpoint.safetensors");
+  auto model = tiny_model<float>(), other = tiny_model<float>(2);
+  auto const weights = other.weights().clone();
+  Trainer second{other, tiny_optimizer, tiny_config(out)};
+  {
+    Trainer first{model, tiny_optimizer, tiny_config(out)};
+    first.resume();
+    auto const wanted = "another run is at work in '" + out.string() + "'";
+    require_error([&] { second.resume(); }, wanted);
+    require_error([&] { second.open_folder(); }, wanted);
+    require_error([&] { second.save(); }, wanted);
+    require_error([&] { second.fit(tiny_images(), 1, tiny_loss<float>(other)); }, wanted);
+    CHECK(bytes_of(out / "checkpoint.safetensors") == bytes);
+    CHECK(std::as_const(second).step() == 0);
+    CHECK(same_bits(other.weights(), weights));
+    CHECK(names_in(out) == std::vector<std::string>{".lock", "checkpoint.safetensors", "log.jsonl"});
+    CHECK(first.fit_steps(tiny_images(), 5, tiny_loss<float>(model)).step == 5);
+    require_error([&] { second.resume(); }, wanted);
+  }
+  second.resume();
+  CHECK(second.step() == 5);
+  auto config = tiny_config(out);
+  config.seed = 8;
+  Trainer third{model, tiny_optimizer, config};
+  require_error([&] { third.resume(); }, "another run is at work");
+  // A resume that fails gives the folder back, and one from elsewhere locks nothing there.
+  run(folder / "free", 3);
+  config.out = folder / "free";
+  Trainer failed{model, tiny_optimizer, config};
+  require_error([&] { failed.resume(); }, "seed");
+  Trainer{model, tiny_optimizer, tiny_config(folder / "elsewhere")}.resume(folder / "free");
+  Trainer{model, tiny_optimizer, tiny_config(folder / "free")}.resume();
 }
 
 TEST_CASE("Trainer: what is left of a run without a checkpoint that can be read makes room too") {

@@ -201,7 +201,7 @@ TEST_CASE("Trainer: folders that cannot be written, settings that do not fit") {
     std::filesystem::create_directory(folder / "locked");
     std::filesystem::permissions(folder / "locked", std::filesystem::perms::owner_read);
     Trainer locked{model, tiny_optimizer, tiny_config(folder / "locked")};
-    require_error([&] { locked.fit(tiny_images(), 1, tiny_loss<float>(model)); }, "cannot open");
+    require_error([&] { locked.fit(tiny_images(), 1, tiny_loss<float>(model)); }, "cannot create");
   }
   auto config = tiny_config({});
   config.checkpoint_every = 5;

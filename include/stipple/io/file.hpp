@@ -45,6 +45,11 @@ class FileDescriptor {
 
 STIPPLE_IO_INLINE FileDescriptor open_for_reading(const FilePath& path);
 
+/// Opens the file at `path`, made empty if there is none, and locks it against others that come through here, in this
+/// process too. The lock ends with the descriptor; whoever has it may remove the file. Where another one has it, waits
+/// or else returns a descriptor that is not open. A file system without locks gives one to everybody.
+STIPPLE_IO_INLINE FileDescriptor lock_file(const FilePath& path, bool waits);
+
 /// Writes all of `bytes`; `path` is for the message.
 STIPPLE_IO_INLINE void write_all(int file, std::string_view bytes, const FilePath& path);
 
@@ -114,8 +119,7 @@ class ReplacementFile {
     require(!exists || access(target_.c_str(), W_OK) == 0, "write: cannot replace ", quoted(path), ": ",
             system_message());
     partial_ += ".partial";
-    while (!lock_partial()) {
-    }
+    file_ = lock_file(partial_, true);
     if (ftruncate(file_.get(), 0) != 0 || (exists && fchmod(file_.get(), status.st_mode & 0777) != 0)) {
       auto const reason = system_message();
       unlink(partial_.c_str());
@@ -152,18 +156,6 @@ class ReplacementFile {
     auto const destination = std::filesystem::weakly_canonical(path, error);
     require(!error, "write: cannot follow the link ", quoted(path), ": ", error.message());
     return destination;
-  }
-
-  // False if another writer finished, and so renamed or removed the file, between our opening and our lock.
-  bool lock_partial() {
-    file_ = FileDescriptor(open(partial_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
-    require(file_.is_open(), "write: cannot create ", quoted(partial_), ": ", system_message());
-    while (flock(file_.get(), LOCK_EX) != 0 && errno == EINTR) {
-    }
-    struct stat ours {
-    }, named{};
-    return fstat(file_.get(), &ours) == 0 && stat(partial_.c_str(), &named) == 0 && ours.st_ino == named.st_ino &&
-           ours.st_dev == named.st_dev;
   }
 
   FilePath target_, partial_;
@@ -232,6 +224,24 @@ STIPPLE_IO_INLINE FileDescriptor open_for_reading(const FilePath& path) {
   require(fstat(file.get(), &status) == 0, "read: ", quoted(path), ": ", system_message());
   require(!S_ISDIR(status.st_mode), "read: given the folder ", quoted(path), ", wanted a file");
   return file;
+}
+
+STIPPLE_IO_INLINE FileDescriptor lock_file(const FilePath& path, bool waits) {
+  while (true) {
+    FileDescriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
+    require(file.is_open(), "write: cannot create ", quoted(path), ": ", system_message());
+    int failure = 0;
+    do {
+      failure = flock(file.get(), waits ? LOCK_EX : LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    } while (failure == EINTR);
+    if (failure == EWOULDBLOCK) return {};
+    // Whoever had the lock may have renamed or removed the file between our opening and our lock.
+    struct stat ours {
+    }, named{};
+    if (fstat(file.get(), &ours) == 0 && stat(path.c_str(), &named) == 0 && ours.st_ino == named.st_ino &&
+        ours.st_dev == named.st_dev)
+      return file;
+  }
 }
 
 STIPPLE_IO_INLINE void write_all(int file, std::string_view bytes, const FilePath& path) {

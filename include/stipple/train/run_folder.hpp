@@ -1,12 +1,14 @@
 // The folder of a run: its checkpoints, its log, and what another run left there before.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <stipple/core/compiled.hpp>
 #include <stipple/io/file.hpp>
+#include <stipple/io/folder_lock.hpp>
 #include <stipple/io/json_log.hpp>
 
 namespace stipple {
@@ -19,7 +21,8 @@ struct EarlierRun {
 
 namespace detail {
 
-/// Knows the names of a run's files, and writes the log. With an empty path there is no folder and nothing is written.
+/// Knows the names of a run's files, and writes the log. From `resume` or `open` on, the folder is locked. With an
+/// empty path there is no folder and nothing is written.
 class RunFolder {
  public:
   /// `results` are the names of a run's files besides checkpoints and log.
@@ -29,11 +32,12 @@ class RunFolder {
   FilePath checkpoint() const { return path_ / "checkpoint.safetensors"; }
   FilePath kept_checkpoint(std::int64_t step) const;
 
-  /// The run goes on from this checkpoint. If it lies in the folder, so do the files of the run.
-  void resume(const FilePath& checkpoint);
+  /// The run goes on from this checkpoint, which `load` reads. If it lies in the folder, so do the files of the run.
+  /// If something throws, nothing has changed. Throws Error if another run has the folder.
+  void resume(const FilePath& checkpoint, const std::function<void()>& load);
   /// Makes the folder and opens the log behind `step`, unless it is open. Files that are not of this run are moved to
-  /// the new subfolder earlier-1, or the next number that is free; returns which run that was. Throws Error if
-  /// something of this cannot be done.
+  /// the new subfolder earlier-1, or the next number that is free; returns which run that was. Throws Error if another
+  /// run has the folder, or something of this cannot be done.
   std::optional<EarlierRun> open(std::int64_t step);
   /// Closes the log.
   void close();
@@ -48,6 +52,7 @@ class RunFolder {
   std::optional<EarlierRun> move_earlier_run() const;
 
   FilePath path_;
+  std::optional<FolderLock> lock_;
   std::vector<std::string> results_;
   bool is_own_ = false;  // the files of a run that are there are this one's
   std::optional<JsonLog> log_;
@@ -73,10 +78,15 @@ STIPPLE_IO_INLINE FilePath RunFolder::kept_checkpoint(std::int64_t step) const {
   return path_ / ("checkpoint-" + std::to_string(step) + ".safetensors");
 }
 
-STIPPLE_IO_INLINE void RunFolder::resume(const FilePath& checkpoint) {
-  close();
+STIPPLE_IO_INLINE void RunFolder::resume(const FilePath& checkpoint, const std::function<void()>& load) {
   std::error_code error;
-  is_own_ = std::filesystem::equivalent(std::filesystem::absolute(checkpoint).parent_path(), path_, error);
+  bool const is_own = std::filesystem::equivalent(std::filesystem::absolute(checkpoint).parent_path(), path_, error);
+  std::optional<FolderLock> lock;
+  if (is_own && !lock_) lock.emplace(path_);  // a run that is at work there would leave this checkpoint behind
+  load();
+  close();
+  is_own_ = is_own;
+  if (lock) lock_.emplace(std::move(*lock));
 }
 
 STIPPLE_IO_INLINE std::optional<EarlierRun> RunFolder::open(std::int64_t step) {
@@ -84,6 +94,7 @@ STIPPLE_IO_INLINE std::optional<EarlierRun> RunFolder::open(std::int64_t step) {
   std::error_code error;
   std::filesystem::create_directories(path_, error);
   require(!error, "train: cannot create the folder ", quoted(path_), ": ", error.message());
+  if (!lock_) lock_.emplace(path_);
   std::optional<EarlierRun> earlier;
   if (!is_own_) earlier = move_earlier_run();
   is_own_ = true;

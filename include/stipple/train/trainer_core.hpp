@@ -46,7 +46,8 @@ class TrainerCore {
   /// Makes `out` the folder of this run. Files of another run that are there (checkpoints, log and `results` of the
   /// configuration) are moved to its new subfolder earlier-1, or the next number that is free; returns which those
   /// were. Nothing is moved after a resume from there. Training and `save` begin with this; programs that write into
-  /// the folder themselves call it before.
+  /// the folder themselves call it before. From this or a resume there until the trainer's end the folder is locked;
+  /// throws Error if another trainer, of any process, has it.
   std::optional<EarlierRun> open_folder();
   /// Writes a checkpoint to `checkpoint_path`. Throws Error, and leaves the old one, if a weight is not finite.
   void save();
@@ -173,16 +174,17 @@ void TrainerCore<T, D>::resume(FilePath path) {
   if (path.empty()) path = config_.out;
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) path /= "checkpoint.safetensors";
-  auto const saved = read_training_state(path);
-  require(saved.step == 0 || saved.has_optimizer, "resume: ", detail::quoted(path),
-          " is kept for sampling, without the optimiser's state, wanted the checkpoint.safetensors of its run");
-  require(saved.rngs.size() == 1 + kept_.size(), "resume: ", detail::quoted(path), " holds ", saved.rngs.size(),
-          " random states, wanted ", 1 + kept_.size());
-  state_ = load_checkpoint(path, model_, configuration(saved.step));
-  rng_ = state_.rngs[0];
-  for (std::size_t i = 0; i < kept_.size(); ++i) *kept_[i] = state_.rngs[i + 1];
-  saved_step_ = state_.step;
-  folder_.resume(path);
+  folder_.resume(path, [&] {
+    auto const saved = read_training_state(path);
+    require(saved.step == 0 || saved.has_optimizer, "resume: ", detail::quoted(path),
+            " is kept for sampling, without the optimiser's state, wanted the checkpoint.safetensors of its run");
+    require(saved.rngs.size() == 1 + kept_.size(), "resume: ", detail::quoted(path), " holds ", saved.rngs.size(),
+            " random states, wanted ", 1 + kept_.size());
+    state_ = load_checkpoint(path, model_, configuration(saved.step));
+    rng_ = state_.rngs[0];
+    for (std::size_t i = 0; i < kept_.size(); ++i) *kept_[i] = state_.rngs[i + 1];
+    saved_step_ = state_.step;
+  });
 }
 
 template <Real T, Device D>
