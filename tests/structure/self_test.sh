@@ -47,6 +47,14 @@ reports "stipple/core/a.hpp does not compile alone" "${headers[@]}"
 plant core/a.hpp 'inline int f() { return 0; }'
 reports "stipple/core/a.hpp does not compile alone" "${headers[@]}"
 
+emits=(bash "$here/emits_nothing.sh" "$tree/include" "${CXX:-c++}")
+plant core/a.hpp '#pragma once' 'namespace stipple { inline int f() { return 0; } }'
+plant stipple.hpp '#include <stipple/core/a.hpp>'
+"${emits[@]}" || { echo "a header without code is refused"; failed=1; }
+plant core/a.hpp '#pragma once' 'namespace stipple { int f() { return 0; } }'
+reports "given 1 names" "${emits[@]}"
+plant core/a.hpp '#pragma once'
+
 plant ops/c.hpp '#pragma once'
 plant backend/cpu/c.hpp '#pragma once'
 plant autograd/c.hpp '#pragma once'

@@ -22,7 +22,7 @@ class ClassifierFeatures : public FeatureNetwork {
  private:
   ClassifierFeatures(ImageClassifier<float> net, const FilePath& weights);
   static ImageClassifier<float> read(const FilePath& weights);
-  Tensor<float> features(const Tensor<float>& images) const override;
+  STIPPLE_IO_INLINE Tensor<float> features(const Tensor<float>& images) const override;
 
   ImageClassifier<float> net_;
 };

@@ -37,7 +37,8 @@ class FeatureNetwork {
   FeatureNetwork& operator=(const FeatureNetwork&) = default;
 
  private:
-  /// (N, H, W, channels()) to (N, dim()); the images have been checked.
+  /// (N, H, W, channels()) to (N, dim()); the images have been checked. Where a network defines it in a header, it is
+  /// declared inline as well: otherwise every program that includes the header holds the network's code.
   virtual Tensor<float> features(const Tensor<float>& images) const = 0;
 
   FeatureNetworkInfo info_;

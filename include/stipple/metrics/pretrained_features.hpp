@@ -43,7 +43,7 @@ class InceptionFeatures : public FeatureNetwork {
 
  private:
   InceptionFeatures(const SafetensorsFile& file, std::optional<InceptionVersion> version);
-  Tensor<float> features(const Tensor<float>& images) const override;
+  STIPPLE_IO_INLINE Tensor<float> features(const Tensor<float>& images) const override;
 
   InceptionVersion version_;
   InceptionV3<float> net_;
@@ -61,7 +61,7 @@ class MobilenetFeatures : public FeatureNetwork {
   explicit MobilenetFeatures(const FilePath& weights);
 
  private:
-  Tensor<float> features(const Tensor<float>& images) const override;
+  STIPPLE_IO_INLINE Tensor<float> features(const Tensor<float>& images) const override;
 
   MobilenetV2<float> net_;
 };

@@ -94,7 +94,7 @@ struct InceptionV3 {
 
 namespace stipple::detail {
 
-constexpr double inception_eps = 1e-3;
+inline constexpr double inception_eps = 1e-3;
 
 // The blocks by their pictures in the paper. 35 x 35 pixels, figure 5.
 inline std::vector<BranchPlan> inception_35(Index pooled) {
