@@ -20,12 +20,14 @@
 namespace course {
 
 using stipple::accumulate_t;
+using stipple::Cpu;
+using stipple::Device;
 using stipple::Index;
 using stipple::Shape;
 using stipple::Tensor;
 using stipple::Var;
 
-inline std::string folder(const std::string& name) { return STIPPLE_TEST_REFERENCE_DIR "/courses/" + name; }
+inline std::string folder(const std::string& name) { return reference::folder() + "/courses/" + name; }
 
 inline stipple::Json config(const std::string& name) { return stipple::read_json(folder(name) + "/config.json"); }
 
@@ -50,23 +52,24 @@ inline Tensor<double> numbers(const stipple::SafetensorsFile& file, const std::s
 
 /// Calls the network as its course does, with what the file stores for this step: Berkeley's takes t / timesteps, and
 /// a mask of 0 makes a label that stands for none.
-template <class T, class Model>
-Var<T> call(const stipple::Json& c, const Model& model, const Var<T>& x, const stipple::SafetensorsFile& file,
-            Index step) {
+template <class T, Device D, class Model>
+Var<T, D> call(const stipple::Json& c, const Model& model, const Var<T, D>& x, const stipple::SafetensorsFile& file,
+               Index step) {
   using Net = std::remove_cvref_t<decltype(model.net())>;
-  using Times = Tensor<accumulate_t<T>>;
-  using Labels = Tensor<std::int32_t>;
+  using Times = Tensor<accumulate_t<T>, D>;
+  using Labels = Tensor<std::int32_t, D>;
   bool const berkeley = c.at("network") == "berkeley_unet";
   Index const batch = x.dim(0);
   if constexpr (requires(const Net& net) { net(x); })
     if (c.at("objective") == "clean") return model(x);
-  Times t({batch});
+  Tensor<accumulate_t<T>> t({batch});
   auto const steps = numbers(file, "t", step, batch);
   for (Index i = 0; i < batch; ++i)
     t.data()[i] = static_cast<accumulate_t<T>>(steps.data()[i] / (berkeley ? c.at("timesteps").get<double>() : 1));
-  if constexpr (requires(const Net& net, const Labels& labels) { net(x, t, labels); }) {
+  Times const times = stipple::to<D>(t);
+  if constexpr (requires(const Net& net, const Labels& labels) { net(x, times, labels); }) {
     if (c.contains("num_classes")) {
-      Labels labels({batch});
+      Tensor<std::int32_t> labels({batch});
       auto const ids = numbers(file, "label", step, batch);
       for (Index i = 0; i < batch; ++i) labels.data()[i] = static_cast<std::int32_t>(ids.data()[i]);
       if (file.contains("mask")) {
@@ -74,10 +77,10 @@ Var<T> call(const stipple::Json& c, const Model& model, const Var<T>& x, const s
         for (Index i = 0; i < batch; ++i)
           if (mask.data()[i] == 0) labels.data()[i] = berkeley ? -1 : 0;
       }
-      return model(x, t, labels);
+      return model(x, times, stipple::to<D>(labels));
     }
   }
-  return model(x, t);
+  return model(x, times);
 }
 
 /// The weights that the course stores for this network, which may share those of another one.
@@ -100,7 +103,8 @@ void check_buffers(const stipple::SafetensorsFile& file, const std::string& pref
   stipple::for_each_leaf(model, [&](const std::string& name, auto const& leaf) {
     if constexpr (!requires { leaf.var; }) {
       INFO(prefix + name);
-      CHECK(max_abs_difference(stipple::ops::cast<double>(leaf.value), file.read<double>(prefix + name)) <=
+      CHECK(max_abs_difference(stipple::ops::cast<double>(stipple::to<Cpu>(leaf.value)),
+                               file.read<double>(prefix + name)) <=
             (name.ends_with("mean") ? most_of_means : most_of_variances));
     }
   });
@@ -166,31 +170,34 @@ std::vector<double> stored_differences(const stipple::SafetensorsFile& file, con
   return differences;
 }
 
-template <class T>
-Var<accumulate_t<T>> loss(const std::string& kind, const Var<T>& prediction, const Tensor<accumulate_t<T>>& target) {
+template <class T, Device D>
+Var<accumulate_t<T>, D> loss(const std::string& kind, const Var<T, D>& prediction,
+                             const Tensor<accumulate_t<T>, D>& target) {
   if (kind == "l1") return stipple::l1_loss(prediction, target);
   if (kind == "huber") return stipple::smooth_l1_loss(prediction, target);
   return stipple::mse_loss(prediction, target);
 }
 
-/// Checks output, loss and gradients of one pass with the statistics of the batch.
+/// Checks output, loss and gradients of one pass with the statistics of the batch, on the device of the model.
 template <class T, class Model>
 void check_pass(const std::string& name, const stipple::Json& c, Model& model) {
   using S = accumulate_t<T>;
+  using D = typename Model::device;
   auto const& tolerance = c.at("suggested_tolerance");
   bool const exact = std::is_same_v<T, double>;
   double const most_output = tolerance.at("out_max_abs").get<double>();
   load(name, c, model);
   stipple::SafetensorsFile const io(folder(name) + "/io.safetensors");
-  Var<T> x(stipple::ops::cast<T>(to_here(io.read<float>("x"))), true);
-  auto const target = stipple::ops::cast<S>(to_here(io.read<float>("target")));
+  Var<T, D> x(stipple::to<D>(stipple::ops::cast<T>(to_here(io.read<float>("x")))), true);
+  auto const target = stipple::to<D>(stipple::ops::cast<S>(to_here(io.read<float>("target"))));
   stipple::Rng rng(1);
-  Var<T> out;
+  Var<T, D> out;
   {
     stipple::Training const training(rng);
     out = call(c, model, x, io, 0);
   }
-  double const worst = max_abs_difference(stipple::ops::cast<double>(out.value()), to_here(io.read<double>("out_f64")));
+  auto const in_double = [](const Var<T, D>& y) { return stipple::ops::cast<double>(stipple::to<Cpu>(y.value())); };
+  double const worst = max_abs_difference(in_double(out), to_here(io.read<double>("out_f64")));
   INFO("output differs by " << worst);
   CHECK(worst <= most_output / (exact ? 10 : 1));
 
@@ -227,18 +234,18 @@ void check_pass(const std::string& name, const stipple::Json& c, Model& model) {
     CHECK(std::abs(total - sums.data()[1]) <= relative * sums.data()[1] + 1e-12);
     CHECK(std::abs(squares - sums.data()[2]) <= 2 * relative * sums.data()[2] + 1e-12);
   };
-  auto const& arena = model.gradients();
+  auto const arena = stipple::to<Cpu>(model.gradients());
   for (std::size_t i = 0; i < model.parameters().size(); ++i) {
     auto const& p = model.parameters()[i];
-    check_gradient(p.name, stipple::to_file_layout(model.view(arena, i), p.layout));
+    check_gradient(p.name, stipple::to_file_layout(arena.view(p.offset, p.shape), p.layout));
   }
-  check_gradient("x", to_file(x.grad()));
+  check_gradient("x", to_file(stipple::to<Cpu>(x.grad())));
 
   check_buffers(io, "after.", model, 1e-5, 1e-5);
   if (!io.contains("out_eval")) return;
   load(name, c, model);
-  auto const evaluated = call(c, model, x, io, 0).value();
-  CHECK(max_abs_difference(stipple::ops::cast<double>(evaluated), to_here(io.read<double>("out_eval"))) <=
+  auto const evaluated = in_double(call(c, model, x, io, 0));
+  CHECK(max_abs_difference(evaluated, to_here(io.read<double>("out_eval"))) <=
         most_output + 1e-6 * largest(evaluated));  // stored in float32
 }
 
@@ -247,6 +254,7 @@ void check_pass(const std::string& name, const stipple::Json& c, Model& model) {
 template <class T, class Model>
 void check_training(const std::string& name, const stipple::Json& c, Model& model, double slack) {
   using S = accumulate_t<T>;
+  using D = typename Model::device;
   auto const& tolerance = c.at("suggested_tolerance");
   bool const exact = std::is_same_v<T, double>, clean = c.at("objective") == "clean";
   load(name, c, model);
@@ -281,8 +289,9 @@ void check_training(const std::string& name, const stipple::Json& c, Model& mode
         target.data()[j] = clean ? x0.data()[k] : noise.data()[k];
       }
     }
-    auto const y = call(c, model, Var<T>(stipple::ops::cast<T>(to_here(noisy))), train, s);
-    auto const step_loss = loss<T>(c.at("loss").get<std::string>(), y, stipple::ops::cast<S>(to_here(target)));
+    auto const y = call(c, model, Var<T, D>(stipple::to<D>(stipple::ops::cast<T>(to_here(noisy)))), train, s);
+    auto const step_loss =
+        loss<T>(c.at("loss").get<std::string>(), y, stipple::to<D>(stipple::ops::cast<S>(to_here(target))));
     INFO("step " << s);
     CHECK(std::abs(static_cast<double>(step_loss.item()) - losses_exact.data()[s]) <=
           (exact ? 1e-9 : slack * tolerance.at("train_loss_abs").get<double>()));
@@ -294,6 +303,7 @@ void check_training(const std::string& name, const stipple::Json& c, Model& mode
   // Biases before a batch norm change nothing but its mean, and walk on rounding errors.
   check_buffers(train, "final.", model, tolerance.at("train_final_abs_for_all").get<double>(), 1e-3);
   stipple::Json const& not_comparable = c.at("train").at("final_not_comparable");
+  auto const weights = stipple::to<Cpu>(model.weights());
   std::vector<double> all;
   for (std::size_t i = 0; i < model.parameters().size(); ++i) {
     auto const& p = model.parameters()[i];
@@ -306,7 +316,7 @@ void check_training(const std::string& name, const stipple::Json& c, Model& mode
       return false;
     };
     auto const found =
-        stored_differences(train, "final." + p.name, stipple::to_file_layout(model.view(model.weights(), i), p.layout),
+        stored_differences(train, "final." + p.name, stipple::to_file_layout(weights.view(p.offset, p.shape), p.layout),
                            c.at("train").at("sampled"), skip);
     all.insert(all.end(), found.begin(), found.end());
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <string>
 #include <vector>
@@ -39,14 +40,20 @@ stipple::Tensor<T> to_nchw(const stipple::Tensor<T>& x) {
   return y;
 }
 
+/// tests/reference; on another machine than that of the build, where the environment says.
+inline std::string folder() {
+  auto const* const elsewhere = std::getenv("STIPPLE_TEST_REFERENCE");
+  return elsewhere ? elsewhere : STIPPLE_TEST_REFERENCE_DIR;
+}
+
 /// The tensors of all cases, opened once.
 inline const stipple::SafetensorsFile& tensors() {
-  static const stipple::SafetensorsFile file(STIPPLE_TEST_REFERENCE_DIR "/ops/ops.safetensors");
+  static const stipple::SafetensorsFile file(folder() + "/ops/ops.safetensors");
   return file;
 }
 /// ops.json: what each case is.
 inline const stipple::Json& index() {
-  static const auto json = stipple::read_json(STIPPLE_TEST_REFERENCE_DIR "/ops/ops.json");
+  static const auto json = stipple::read_json(folder() + "/ops/ops.json");
   return json;
 }
 

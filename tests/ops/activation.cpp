@@ -5,7 +5,6 @@
 #include "check.hpp"
 #include "gradient_check.hpp"
 #include "invariance.hpp"
-#include "reference_ops.hpp"
 
 using namespace stipple;
 
@@ -69,24 +68,7 @@ void check_formula(double tolerance) {
   }
 }
 
-void check_case(const reference::Case& c, Activation kind) {
-  for_each_isa([&](Isa) {
-    Var<float> const x(c.tensor("in.x"), true);
-    auto const y = activate(x, kind);
-    reference::check_tensor(c, "out", y.value());
-    y.backward(c.tensor("grad_out"));
-    reference::check_tensor(c, "grad.x", x.grad());
-  });
-}
-
 }  // namespace
-
-TEST_CASE("activations agree with the reference", "[activation]") {
-  for (auto const& c : reference::cases("silu")) check_case(c, Activation::silu);
-  for (auto const& c : reference::cases("mish")) check_case(c, Activation::mish);
-  for (auto const& c : reference::cases("gelu"))
-    check_case(c, c.text("approximate") == "tanh" ? Activation::gelu_tanh : Activation::gelu);
-}
 
 TEST_CASE("activations are their formulas in every instruction set", "[activation]") {
   for_each_isa([](Isa) {

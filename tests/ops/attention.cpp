@@ -1,8 +1,8 @@
 #include <stipple/autograd/attention.hpp>
 
+#include "check.hpp"
 #include "gradient_check.hpp"
 #include "invariance.hpp"
-#include "reference_ops.hpp"
 
 using namespace stipple;
 
@@ -54,18 +54,6 @@ Gradients naive_attention(const Tensor<double>& q, const Tensor<double>& k, cons
         }
       }
   return g;
-}
-
-// (N, H, L, d), the files' layout, to (N, L, H d).
-Tensor<float> merge_heads(const Tensor<float>& x) {
-  Index const n = x.dim(0), heads = x.dim(1), length = x.dim(2), d = x.dim(3);
-  Tensor<float> y({n, length, heads * d});
-  for (Index b = 0; b < n; ++b)
-    for (Index h = 0; h < heads; ++h)
-      for (Index i = 0; i < length; ++i)
-        for (Index c = 0; c < d; ++c)
-          y.data()[((b * length + i) * heads + h) * d + c] = x.data()[((b * heads + h) * length + i) * d + c];
-  return y;
 }
 
 // q, k and v side by side in the channels.
@@ -132,27 +120,6 @@ void check_size(const Size& s, double tolerance) {
 }
 
 }  // namespace
-
-TEST_CASE("attention agrees with the reference vectors") {
-  for_each_isa([](Isa) {
-    for (auto const& c : reference::cases("sdpa")) {
-      Index const heads = c.tensor("in.q").dim(1);
-      Var<float> const q(merge_heads(c.tensor("in.q")), true), k(merge_heads(c.tensor("in.k")), true),
-          v(merge_heads(c.tensor("in.v")), true);
-      auto const y = attention(q, k, v, heads, {.causal = c.flag("causal")});
-      y.backward(merge_heads(c.tensor("grad_out")));
-      auto const check = [&](const std::string& key, const Tensor<float>& given) {
-        INFO(c.name << " " << key);
-        auto const expected = merge_heads(c.tensor(key));
-        CHECK(max_abs_difference(given, expected) <= c.tolerance(key, expected));
-      };
-      check("out", y.value());
-      check("grad.q", q.grad());
-      check("grad.k", k.grad());
-      check("grad.v", v.grad());
-    }
-  });
-}
 
 TEST_CASE("attention agrees with its definition at odd sizes") {
   for (auto const& s : sizes) check_size<double>(s, 1e-13);

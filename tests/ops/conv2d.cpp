@@ -1,10 +1,10 @@
 #include <stipple/autograd/conv2d.hpp>
 
+#include "check.hpp"
 #include "conv_sizes.hpp"
 #include "gradient_check.hpp"
 #include "invariance.hpp"
 #include "naive_conv.hpp"
-#include "reference_ops.hpp"
 
 using namespace conv;
 using namespace stipple;
@@ -38,75 +38,7 @@ void check_sizes(const std::vector<Size>& all) {
   }
 }
 
-/// (O, I, kH, kW), the files' layout, to (kH, kW, I, O), and back.
-template <class T>
-Tensor<T> to_kernel(const Tensor<T>& w) {
-  auto const moved = reference::to_nhwc(w);  // (O, kH, kW, I)
-  Index const outputs = w.dim(0), rest = w.size() / outputs;
-  Tensor<T> y({w.dim(2), w.dim(3), w.dim(1), outputs});
-  for (Index o = 0; o < outputs; ++o)
-    for (Index i = 0; i < rest; ++i) y.data()[i * outputs + o] = moved.data()[o * rest + i];
-  return y;
-}
-template <class T>
-Tensor<T> to_file(const Tensor<T>& w) {
-  Index const outputs = w.dim(3), rest = w.size() / outputs;
-  Tensor<T> y({outputs, w.dim(0), w.dim(1), w.dim(2)});
-  for (Index o = 0; o < outputs; ++o)
-    for (Index i = 0; i < rest; ++i) y.data()[o * rest + i] = w.data()[i * outputs + o];
-  return reference::to_nchw(y);
-}
-
-/// (N, C, L) to an image one pixel high with `padding` zeros at both ends, and back.
-Tensor<float> padded_row(const Tensor<float>& x, Index padding) {
-  auto const row = reference::to_nhwc(x.reshape({x.dim(0), x.dim(1), 1, x.dim(2)}));
-  Index const n = row.dim(0), size = row.size() / n, before = padding * row.dim(3);
-  auto y = Tensor<float>::zeros({n, 1, row.dim(2) + 2 * padding, row.dim(3)});
-  for (Index i = 0; i < n; ++i) std::copy_n(row.data() + i * size, size, y.data() + i * (size + 2 * before) + before);
-  return y;
-}
-Tensor<float> without_padding(const Tensor<float>& x, Index padding) {
-  Index const n = x.dim(0), before = padding * x.dim(3), size = x.size() / n - 2 * before;
-  Tensor<float> y(x.shape().with(2, x.dim(2) - 2 * padding));
-  for (Index i = 0; i < n; ++i) std::copy_n(x.data() + i * (size + 2 * before) + before, size, y.data() + i * size);
-  return reference::to_nchw(y);
-}
-
 }  // namespace
-
-TEST_CASE("convolution agrees with the reference vectors", "[conv2d]") {
-  for_each_product_isa([](Isa) {
-    for (auto const& c : reference::cases("conv2d")) {
-      Var<float> const x(c.image("in.x"), true), weight(to_kernel(c.tensor("in.weight")), true);
-      Var<float> const bias = c.has("in.bias") ? Var<float>(c.tensor("in.bias"), true) : Var<float>();
-      Conv2dSpec const spec{c.integer("stride", 1), c.integer("padding", 0), c.integer("dilation", 1),
-                            c.integer("groups", 1)};
-      auto const y = conv2d(x, weight, spec, {bias, {}, {}});
-      y.backward(c.image("grad_out"));
-      reference::check_image(c, "out", y.value());
-      reference::check_image(c, "grad.x", x.grad());
-      reference::check_tensor(c, "grad.weight", to_file(weight.grad()));
-      if (bias.defined()) reference::check_tensor(c, "grad.bias", bias.grad());
-    }
-  });
-}
-
-TEST_CASE("one-dimensional convolution is that of an image one pixel high", "[conv2d]") {
-  for_each_product_isa([](Isa) {
-    for (auto const& c : reference::cases("conv1d")) {
-      Index const padding = c.integer("padding", 0);
-      auto const kernel = c.tensor("in.weight");
-      Var<float> const x(padded_row(c.tensor("in.x"), padding), true), bias(c.tensor("in.bias"), true),
-          weight(to_kernel(kernel.reshape({kernel.dim(0), kernel.dim(1), 1, kernel.dim(2)})), true);
-      auto const y = conv2d(x, weight, {.stride = c.integer("stride", 1)}, {bias, {}, {}});
-      y.backward(padded_row(c.tensor("grad_out"), 0));
-      reference::check_tensor(c, "out", without_padding(y.value(), 0));
-      reference::check_tensor(c, "grad.x", without_padding(x.grad(), padding));
-      reference::check_tensor(c, "grad.weight", to_file(weight.grad()));
-      reference::check_tensor(c, "grad.bias", bias.grad());
-    }
-  });
-}
 
 TEST_CASE("convolutions of every kind agree with sums in double", "[conv2d]") {
   check_sizes(sizes);

@@ -1,9 +1,9 @@
 #include <stipple/autograd/conv_transpose2d.hpp>
 
+#include "check.hpp"
 #include "gradient_check.hpp"
 #include "invariance.hpp"
 #include "naive_conv.hpp"
-#include "reference_ops.hpp"
 
 using namespace stipple;
 
@@ -78,41 +78,7 @@ void check_size(const Size& s) {
     for_each_product_isa([&](Isa) { check(); });
 }
 
-/// (I, O, kH, kW), the files' layout, to (kH, kW, O, I), and back.
-Tensor<float> to_kernel(const Tensor<float>& w) {
-  auto const moved = reference::to_nhwc(w);  // (I, kH, kW, O)
-  Index const inputs = w.dim(0), rest = w.size() / inputs;
-  Tensor<float> y({w.dim(2), w.dim(3), w.dim(1), inputs});
-  for (Index i = 0; i < inputs; ++i)
-    for (Index k = 0; k < rest; ++k) y.data()[k * inputs + i] = moved.data()[i * rest + k];
-  return y;
-}
-Tensor<float> to_file(const Tensor<float>& w) {
-  Index const inputs = w.dim(3), rest = w.size() / inputs;
-  Tensor<float> y({inputs, w.dim(0), w.dim(1), w.dim(2)});
-  for (Index i = 0; i < inputs; ++i)
-    for (Index k = 0; k < rest; ++k) y.data()[i * rest + k] = w.data()[k * inputs + i];
-  return reference::to_nchw(y);
-}
-
 }  // namespace
-
-TEST_CASE("transposed convolution agrees with the reference vectors", "[conv_transpose2d]") {
-  for_each_product_isa([](Isa) {
-    for (auto const& c : reference::cases("conv_transpose2d")) {
-      Var<float> const x(c.image("in.x"), true), weight(to_kernel(c.tensor("in.weight")), true);
-      Var<float> const bias = c.has("in.bias") ? Var<float>(c.tensor("in.bias"), true) : Var<float>();
-      ConvTranspose2dSpec const spec{c.integer("stride", 1), c.integer("padding", 0), c.integer("output_padding", 0),
-                                     c.integer("dilation", 1), c.integer("groups", 1)};
-      auto const y = conv_transpose2d(x, weight, spec, bias);
-      y.backward(c.image("grad_out"));
-      reference::check_image(c, "out", y.value());
-      reference::check_image(c, "grad.x", x.grad());
-      reference::check_tensor(c, "grad.weight", to_file(weight.grad()));
-      if (bias.defined()) reference::check_tensor(c, "grad.bias", bias.grad());
-    }
-  });
-}
 
 TEST_CASE("transposed convolutions of every kind agree with sums in double", "[conv_transpose2d]") {
   for (auto const& s : sizes) {

@@ -1,9 +1,9 @@
 #include <stipple/autograd/matmul.hpp>
 
+#include "check.hpp"
 #include "gradient_check.hpp"
 #include "invariance.hpp"
 #include "naive_conv.hpp"
-#include "reference_ops.hpp"
 
 using namespace stipple;
 
@@ -70,21 +70,6 @@ void check_size(const Size& s) {
 }
 
 }  // namespace
-
-TEST_CASE("linear agrees with the reference vectors", "[matmul]") {
-  for_each_product_isa([](Isa) {
-    for (auto const& c : reference::cases("linear")) {
-      Var<float> const x(c.tensor("in.x"), true), weight(transposed(c.tensor("in.weight")), true);
-      Var<float> const bias = c.has("in.bias") ? Var<float>(c.tensor("in.bias"), true) : Var<float>();
-      auto const y = linear(x, weight, bias);
-      y.backward(c.tensor("grad_out"));
-      reference::check_tensor(c, "out", y.value());
-      reference::check_tensor(c, "grad.x", x.grad());
-      reference::check_tensor(c, "grad.weight", transposed(weight.grad()));
-      if (bias.defined()) reference::check_tensor(c, "grad.bias", bias.grad());
-    }
-  });
-}
 
 TEST_CASE("products of every size and transposition agree with sums in double", "[matmul]") {
   for (auto const& size : sizes) {

@@ -3,7 +3,6 @@
 #include "check.hpp"
 #include "gradient_check.hpp"
 #include "invariance.hpp"
-#include "reference_ops.hpp"
 
 using namespace stipple;
 
@@ -31,23 +30,7 @@ Window window(const Tensor<double>& x, PoolSpec s, Index n, Index oy, Index ox, 
   return result;
 }
 
-PoolSpec spec_of(const reference::Case& c) {
-  return {c.integer("kernel"), c.integer("stride", c.integer("kernel")), c.integer("padding", 0)};
-}
-
 }  // namespace
-
-TEST_CASE("pooling agrees with the reference", "[pool]") {
-  for (const char* op : {"avg_pool2d", "max_pool2d"})
-    for (auto const& c : reference::cases(op))
-      for_each_isa([&](Isa) {
-        Var<float> const x(c.image("in.x"), true);
-        auto const y = op[0] == 'a' ? avg_pool(x, spec_of(c)) : max_pool(x, spec_of(c));
-        reference::check_image(c, "out", y.value());
-        y.backward(c.image("grad_out"));
-        reference::check_image(c, "grad.x", x.grad());
-      });
-}
 
 TEST_CASE("pooling follows its definition at odd shapes", "[pool]") {
   for (Shape const& shape : {Shape{2, 7, 5, 3}, Shape{1, 8, 6, 1}, Shape{1, 5, 11, 37}})

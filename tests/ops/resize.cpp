@@ -3,7 +3,6 @@
 #include "check.hpp"
 #include "gradient_check.hpp"
 #include "invariance.hpp"
-#include "reference_ops.hpp"
 
 using namespace stipple;
 
@@ -30,21 +29,6 @@ double exact(const Tensor<double>& x, Size2d size, ResizeSpec spec, Index n, Ind
   return total;
 }
 }  // namespace
-
-TEST_CASE("resize agrees with the reference", "[resize]") {
-  for (auto const& c : reference::cases("interpolate")) {
-    ResizeSpec const spec{c.text("mode") == "nearest" ? ResizeMode::nearest : ResizeMode::bilinear,
-                          c.flag("align_corners")};
-    auto const& size = c.params().at("size");
-    for_each_isa([&](Isa) {
-      Var<float> const x(c.image("in.x"), true);
-      auto const y = resize(x, {size[0].get<Index>(), size[1].get<Index>()}, spec);
-      reference::check_image(c, "out", y.value());
-      y.backward(c.image("grad_out"));
-      reference::check_image(c, "grad.x", x.grad());
-    });
-  }
-}
 
 TEST_CASE("resize to any size follows the formula", "[resize]") {
   for (Shape const& shape : {Shape{2, 1, 1, 3}, Shape{1, 5, 7, 1}, Shape{2, 8, 6, 19}})

@@ -1,22 +1,13 @@
 #include <stipple/autograd/timestep_embedding.hpp>
-#include <stipple/io/safetensors.hpp>
 #include <stipple/ops/arithmetic.hpp>
 
 #include "check.hpp"
 #include "invariance.hpp"
+#include "reference_suite.hpp"
 
 using namespace stipple;
 
 namespace {
-
-struct Convention {
-  const char* name;
-  TimestepEmbeddingSpec spec;
-};
-// The conventions of the courses whose vectors stand in tests/reference/courses.
-const std::vector<Convention> conventions{{"kaist", {.flip_sin_to_cos = true, .downscale_freq_shift = 0}},
-                                          {"ai504", {.flip_sin_to_cos = false, .downscale_freq_shift = 1}},
-                                          {"radboud", {.flip_sin_to_cos = false, .downscale_freq_shift = 0}}};
 
 /// The formula, element by element.
 double element(double t, Index j, Index dim, TimestepEmbeddingSpec s) {
@@ -32,22 +23,11 @@ double element(double t, Index j, Index dim, TimestepEmbeddingSpec s) {
 }  // namespace
 
 TEST_CASE("timestep embeddings of the courses agree with their vectors", "[timestep_embedding]") {
-  SafetensorsFile const file(STIPPLE_TEST_REFERENCE_DIR "/courses/formulas.safetensors");
-  auto const steps = file.read<std::int64_t>("embedding.t");
-  Tensor<double> t(steps.shape());
-  std::copy(steps.span().begin(), steps.span().end(), t.data());
-  for (auto const& convention : conventions)
-    for (Index dim : {8, 32, 256}) {
-      auto const name = std::string("embedding.") + convention.name + "." + std::to_string(dim);
-      INFO(name);
-      auto const exact = file.read<double>(name + "|f64");
-      CHECK(max_abs_difference(ops::timestep_embedding<double>(t, dim, convention.spec), exact) < 1e-12);
-      for_each_isa([&](Isa) {
-        auto const single = ops::cast<float>(t);
-        CHECK(max_abs_difference(ops::timestep_embedding<float>(single, dim, convention.spec), exact) < 2e-7);
-        CHECK(max_abs_difference(ops::timestep_embedding<bf16>(single, dim, convention.spec), exact) < 0x1p-9 + 1e-6);
-      });
-    }
+  reference::check_course_embeddings<double, Cpu>(1e-12);
+  for_each_isa([](Isa) {
+    reference::check_course_embeddings<float, Cpu>(2e-7);
+    reference::check_course_embeddings<bf16, Cpu>(0x1p-9 + 1e-6);
+  });
 }
 
 TEST_CASE("timestep embeddings follow the formula for every parameter", "[timestep_embedding]") {
