@@ -21,7 +21,8 @@ TEMPLATE_TEST_CASE("The Berkeley U-Net on the GPU is that of the CPU", "[models]
   auto const x = random_tensor<float>({2, 28, 28, 1}, 1);
   Tensor<std::int32_t> const labels({2}, {2, BerkeleyUnet<float>::no_class});
   require_same_prediction<TestType>(make_net<TestType>(), x, within, labels);
-  require_same_training<TestType>(make_net<TestType>(), x, 2, within, labels);
+  int const steps = std::is_same_v<TestType, float> ? 10 : 2;
+  require_same_training<TestType>(make_net<TestType>(), x, steps, within, labels);
 }
 
 TEST_CASE("Running statistics on the GPU are those of the CPU", "[models]") {

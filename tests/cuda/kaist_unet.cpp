@@ -30,5 +30,6 @@ TEMPLATE_TEST_CASE("The KAIST U-Net on the GPU is that of the CPU", "[models]", 
   Tensor<std::int32_t> const labels({2}, {0, 3});
   for (auto const form : {KaistClasses::linear, KaistClasses::table})
     require_same_prediction<TestType>(make_net<TestType>(form), x, within, labels);
-  require_same_training<TestType>(make_net<TestType>(KaistClasses::table), x, 3, within, labels);
+  int const steps = std::is_same_v<TestType, float> ? 10 : 3;
+  require_same_training<TestType>(make_net<TestType>(KaistClasses::table), x, steps, within, labels);
 }
