@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include <stipple/data/image_folder.hpp>
+#include <stipple/io/folder_lock.hpp>
 #include <stipple/io/hash.hpp>
 #include <stipple/io/json_log.hpp>
 #include <stipple/io/read_png.hpp>
@@ -117,6 +118,7 @@ int sample(const Options& options) {
   auto const state = st::read_training_state(options.checkpoint);
   auto task = make_task(options, state);
   example::make_folder(task.out);
+  st::FolderLock const lock(task.out);
   note_settings(task, describe(task, options, state.step));
   std::error_code error;
   for (st::Index i = 0; i < options.sample_count; ++i) {

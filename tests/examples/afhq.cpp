@@ -205,15 +205,17 @@ TEST_CASE("afhq sample: a folder inside that of the run leaves the run's files a
   CHECK(bytes_of(run / "metrics.json") == metrics);
 }
 
-TEST_CASE("afhq sample: stopped by a signal, it leaves whole images and goes on") {
+TEST_CASE("afhq sample: stopped by a signal, it leaves whole images and goes on, and nobody shares its folder") {
   ScratchFolder const folder;
   auto const data = prepared(folder), run = folder / "run", out = folder / "samples", whole = folder / "whole";
   require_success(train(data, run, "--steps 1"));
   auto const command = sample(run / "checkpoint.safetensors", out, "--count 3000 --batch 1");
-  auto const outcome = run_shell(command + " & pid=$!; while ! [ -e " + quoted(out / "2.png") +
-                                 " ] && kill -0 $pid; do sleep 0.01; done; kill -TERM $pid; wait $pid");
+  auto const outcome =
+      run_shell(command + " & pid=$!; while ! [ -e " + quoted(out / "2.png") +
+                " ] && kill -0 $pid; do sleep 0.01; done; " + command + "; kill -TERM $pid; wait $pid");
   INFO(outcome.output);
   CHECK(outcome.code == 143);
+  CHECK(outcome.output.find("another run is at work in '" + out.string() + "'") != std::string::npos);
   CHECK(outcome.output.find("the same command goes on") != std::string::npos);
   REQUIRE_FALSE(std::filesystem::exists(out / "2999.png"));
   require_success(sample(run / "checkpoint.safetensors", out, "--count 6"));

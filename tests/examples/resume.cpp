@@ -67,6 +67,27 @@ TEST_CASE("programs: a new run in the folder of another one moves that to a fold
   CHECK_FALSE(std::filesystem::exists(out / "earlier-3"));
 }
 
+TEST_CASE("programs: a second run in the folder of one that is at work is refused and changes nothing") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder), out = folder / "run";
+  auto const start = command("train_classifier", data, "--checkpoint-every 1 --steps ");
+  auto const second = start + "1" + to(out);
+  auto const outcome =
+      run_shell(start + "1000000" + to(out) + " & pid=$!; while ! [ -s " + quoted(out / "checkpoint.safetensors") +
+                " ] && kill -0 $pid; do sleep 0.01; done; " + second + "; echo code $?; " + second +
+                " --resume; echo code $?; kill -TERM $pid; wait $pid");
+  INFO(outcome.output);
+  CHECK(outcome.code == 143);
+  auto const refused = "another run is at work in '" + out.string() + "'; wait until it has ended, or choose another " +
+                       "folder\ncode 1\n";
+  auto const first = outcome.output.find(refused);
+  REQUIRE(first != std::string::npos);
+  CHECK(outcome.output.find(refused, first + 1) != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(out / "earlier-1"));
+  CHECK_FALSE(std::filesystem::exists(out / ".lock"));
+  CHECK_FALSE(logged_losses(out).empty());  // which requires that no step is missing or there twice
+}
+
 TEST_CASE("programs: without --out the folder has the name of what was chosen") {
   ScratchFolder const folder;
   auto const data = write_data(folder);
