@@ -19,6 +19,7 @@
 #include <stipple/io/hash.hpp>
 #include <stipple/metrics/classifier_features.hpp>
 #include <stipple/metrics/evaluate.hpp>
+#include <stipple/train/signals.hpp>
 #include <stipple/train/trainer.hpp>
 
 #include "common/fid_figures.hpp"
@@ -99,20 +100,25 @@ class FidReport {
   FidReport(const FidOptions& options, const CommonOptions& common, const std::string& data_set, int timesteps,
             std::optional<double> guidance = {});
 
-  /// Writes `metrics` as metrics.json, and again after each figure; prints the figures and draws their curves.
-  void write(st::Json metrics, const FidSubject& subject);
+  /// Writes `metrics` as metrics.json, and again after each figure; prints the figures and draws their curves. Returns
+  /// the exit code: 0, or that of a run that a signal ended, which leaves out the figure in progress and those behind
+  /// it.
+  int write(st::Json metrics, const FidSubject& subject);
 
  private:
   static constexpr st::Index batch_size = 50;
+
+  // Thrown between two steps of a sampler, and caught by `write`.
+  struct Stopped {};
 
   void take_over_earlier(const FidSubject& subject);
   st::Index count(const std::string& sampler, const FidSubject& subject) const;
   bool is_comparable(const st::Json& figure, const FidSubject& subject) const;
   const st::Json* find(const Sampling& how, const FidSubject& subject) const;
-  st::Json measure(const Sampling& how, const FidSubject& subject) const;
+  st::Json measure(const Sampling& how, const FidSubject& subject, const st::StopSignals& signals) const;
   st::NextImages next_training_images(const FidSubject& subject) const;
   st::NextImages next_samples(const Sampling& how, const FidSubject& subject, st::Progress& progress,
-                              st::Index& right) const;
+                              const st::StopSignals& signals, st::Index& right) const;
 
   const st::Json& figures() const { return metrics_.at("fid").at("figures"); }
   st::FilePath file(const char* name) const { return st::FilePath(common_.out) / name; }
@@ -202,7 +208,7 @@ inline st::NextImages FidReport::next_training_images(const FidSubject& subject)
 
 // Batches of samples, with 256 values as in files. Counts in `right` those that are of the class that was asked for.
 inline st::NextImages FidReport::next_samples(const Sampling& how, const FidSubject& subject, st::Progress& progress,
-                                              st::Index& right) const {
+                                              const st::StopSignals& signals, st::Index& right) const {
   return [&, how, done = st::Index{0}]() mutable -> st::Tensor<float> {
     st::Index const n = std::min(batch_size, options_.count - done);
     if (n == 0) return {};
@@ -214,11 +220,13 @@ inline st::NextImages FidReport::next_samples(const Sampling& how, const FidSubj
       for (st::Index i = 0; i < n; ++i)
         batch.labels.data()[i] = static_cast<std::int32_t>((done + i) % subject.classes);
     }
-    batch.callback = [&progress, before = done / batch_size](const st::SamplerStep& step) {
+    batch.callback = [&, before = done / batch_size](const st::SamplerStep& step) {
       progress.update(before * step.steps + step.index + 1, std::numeric_limits<double>::quiet_NaN());
-      return true;
+      return signals.received() == 0;
     };
-    auto const images = st::batches_of(subject.sample(batch), n)();
+    auto const samples = subject.sample(batch);
+    if (signals.received() != 0) throw Stopped{};
+    auto const images = st::batches_of(samples, n)();
     if (subject.classes > 0) {
       auto const found = network_->classify(images);
       for (st::Index i = 0; i < n; ++i) right += found.data()[i] == batch.labels.data()[i] ? 1 : 0;
@@ -228,7 +236,8 @@ inline st::NextImages FidReport::next_samples(const Sampling& how, const FidSubj
   };
 }
 
-inline st::Json FidReport::measure(const Sampling& how, const FidSubject& subject) const {
+inline st::Json FidReport::measure(const Sampling& how, const FidSubject& subject,
+                                   const st::StopSignals& signals) const {
   Stopwatch const watch;
   auto figure = st::Json::object({{"sampler", how.sampler}, {"steps", how.steps}});
   if (how.guidance) figure["guidance"] = *how.guidance;
@@ -236,7 +245,7 @@ inline st::Json FidReport::measure(const Sampling& how, const FidSubject& subjec
   st::Index right = 0;
   st::Index const batches = (options_.count + batch_size - 1) / batch_size;
   st::Progress progress(0, batches * how.steps, common_.quiet || !sampled);
-  auto const images = sampled ? next_samples(how, subject, progress, right) : next_training_images(subject);
+  auto const images = sampled ? next_samples(how, subject, progress, signals, right) : next_training_images(subject);
   auto const set = st::collect_features(*network_, images);
   figure.update(st::to_json(st::compare(*real_, set, {.seed = common_.seed})));
   if (sampled && subject.classes > 0) figure["accuracy"] = static_cast<double>(right) / static_cast<double>(set.count);
@@ -244,17 +253,22 @@ inline st::Json FidReport::measure(const Sampling& how, const FidSubject& subjec
   return figure;
 }
 
-inline void FidReport::write(st::Json metrics, const FidSubject& subject) {
+inline int FidReport::write(st::Json metrics, const FidSubject& subject) {
+  st::StopSignals const signals;
   metrics_ = std::move(metrics);
   take_over_earlier(subject);
   st::write_json(file("metrics.json"), metrics_);
-  if (!options_.asked()) return;
+  if (!options_.asked()) return 0;
   std::printf("Figures against %lld test images, by the features of %s %.12s\n", static_cast<long long>(real_->count),
               network_->name().c_str(), network_->hash().c_str());
   print_figure_head();
   for (auto const& how : asked_) {
     if (find(how, subject) == nullptr) {
-      metrics_["fid"]["figures"].push_back(measure(how, subject));
+      try {
+        metrics_["fid"]["figures"].push_back(measure(how, subject, signals));
+      } catch (const Stopped&) {
+        return interrupted(signals.received(), "during the figures of samples");
+      }
       st::write_json(file("metrics.json"), metrics_);
     }
     print_figure(*find(how, subject));
@@ -264,6 +278,7 @@ inline void FidReport::write(st::Json metrics, const FidSubject& subject) {
     if (is_comparable(figure, subject)) shown.push_back(figure);
   plot_figures(file("fid_steps.png"), shown, true);
   plot_figures(file("fid_guidance.png"), shown, false);
+  return 0;
 }
 
 }  // namespace example

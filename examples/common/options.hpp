@@ -134,11 +134,14 @@ void open_run(Trainer& trainer, const CommonOptions& options) {
                earlier->folder.c_str());
 }
 
-/// The exit code of a run that a signal ended, after a sentence about it. The trainer has written the checkpoint.
+/// The exit code of a run that a signal ended, after a sentence about it that says when. What was done until then is in
+/// the folder.
+inline int interrupted(int signal, const std::string& when) {
+  std::fprintf(stderr, "Stopped by a signal %s; the same command with --resume goes on.\n", when.c_str());
+  return 128 + signal;
+}
 inline int interrupted(const st::TrainingResult& result) {
-  std::fprintf(stderr, "Stopped by a signal after step %lld; the same command with --resume goes on.\n",
-               static_cast<long long>(result.step));
-  return 128 + result.signal;
+  return interrupted(result.signal, "after step " + std::to_string(result.step));
 }
 
 }  // namespace example

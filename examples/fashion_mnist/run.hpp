@@ -54,7 +54,7 @@ class Run {
     metrics["train_seconds"] = log.seconds;
     sample(metrics);
     metrics["peak_tensor_mib"] = example::peak_tensor_memory<D>();
-    write_figures(metrics);
+    if (int const code = write_figures(metrics); code != 0) return code;
     for (std::size_t i = 0; i < result.epoch_losses.size(); ++i)
       std::printf("Mean loss of epoch %zu: %.4f\n", i, result.epoch_losses[i]);
     std::printf("Mean loss of the last 100 steps: %.4f\n", log.mean_of_last(100));
@@ -159,14 +159,16 @@ class Run {
     st::write_gif(out / "denoising.gif", frames, {.delay_ms = 50, .last_delay_ms = 1000});
   }
 
-  void write_figures(const st::Json& metrics) {
-    fid_.write(metrics, {.training = data_,
-                         .flip = true,
-                         .weights = example::hash_of_weights(net_, options_.best()),
-                         .sample = [this](example::SampleBatch batch) {
-                           if (gaussian_start_) batch.x_T = start(batch.x_T.dim(0), batch.rng, batch.first_sample);
-                           return example::draw_samples<D>(net(), ddpm_.schedule, st::Variance::fixed_small, batch);
-                         }});
+  int write_figures(const st::Json& metrics) {
+    return fid_.write(metrics, {.training = data_,
+                                .flip = true,
+                                .weights = example::hash_of_weights(net_, options_.best()),
+                                .sample = [this](example::SampleBatch batch) {
+                                  if (gaussian_start_)
+                                    batch.x_T = start(batch.x_T.dim(0), batch.rng, batch.first_sample);
+                                  return example::draw_samples<D>(net(), ddpm_.schedule, st::Variance::fixed_small,
+                                                                  batch);
+                                }});
   }
 
   Options options_;

@@ -64,7 +64,7 @@ class Run {
     metrics["examples_per_second"] = rate;
     sample(metrics);
     metrics["peak_tensor_mib"] = example::peak_tensor_memory<D>();
-    write_figures(metrics);
+    if (int const code = write_figures(metrics); code != 0) return code;
     std::printf("training loss %.3g, validation loss %.3g\n", training, validation);
     std::printf("%.1f examples/sec on %d threads\n", rate, st::num_threads());
     std::printf("validation loss averaged over %d draws of t and noise: %.4f\n", options_.validation_draws, averaged);
@@ -230,17 +230,17 @@ class Run {
     st::write_grid(out_ / "digits.png", states.back(), {.columns = n, .scale = 2});
   }
 
-  void write_figures(const st::Json& metrics) {
+  int write_figures(const st::Json& metrics) {
     auto const sample = [this](const example::SampleBatch& batch) {
       auto const draw = [&](auto const& denoiser) {
         return example::draw_samples<D>(denoiser, ddpm_.schedule, st::Variance::fixed_large, batch);
       };
       return options_.conditional ? draw(st::with_labels(net(), st::to<D>(batch.labels))) : draw(net());
     };
-    fid_.write(metrics, {.training = train_set(),
-                         .classes = options_.conditional ? classes : 0,
-                         .weights = example::hash_of_weights(net_, options_.best()),
-                         .sample = sample});
+    return fid_.write(metrics, {.training = train_set(),
+                                .classes = options_.conditional ? classes : 0,
+                                .weights = example::hash_of_weights(net_, options_.best()),
+                                .sample = sample});
   }
 
   st::Shape images(st::Index count) const { return train_set().images.shape().with(0, count); }

@@ -73,7 +73,7 @@ class Run {
     sample(result.step);
     metrics["sample_seconds"] = watch.seconds();
     metrics["peak_tensor_mib"] = example::peak_tensor_memory<D>();
-    write_figures(metrics);
+    if (int const code = write_figures(metrics); code != 0) return code;
     for (std::size_t i = 0; i < result.epoch_losses.size(); ++i)
       std::printf("Mean loss of epoch %zu: %.5f\n", i + 1, result.epoch_losses[i]);
     std::printf("Mean loss of the last 50 steps: %.5f\n", log.mean_of_last(50));
@@ -161,7 +161,7 @@ class Run {
                       {.scale = scale, .form = st::GuidanceForm::interpolate, .null_label = Net::no_class});
   }
 
-  void write_figures(const st::Json& metrics) {
+  int write_figures(const st::Json& metrics) {
     auto const sample = [this](const example::SampleBatch& batch) {
       auto const draw = [&](auto const& denoiser) {
         return example::draw_samples<D>(denoiser, ddpm_.schedule, st::Variance::fixed_small, batch);
@@ -169,10 +169,10 @@ class Run {
       return example::from_unit_range(batch.how.guidance ? draw(guided(batch.labels, *batch.how.guidance))
                                                          : draw(network()));
     };
-    fid_.write(metrics, {.training = data_,
-                         .classes = options_.has_classes() ? classes : 0,
-                         .weights = example::hash_of_weights(net_, false),
-                         .sample = sample});
+    return fid_.write(metrics, {.training = data_,
+                                .classes = options_.has_classes() ? classes : 0,
+                                .weights = example::hash_of_weights(net_, false),
+                                .sample = sample});
   }
 
   // The course's caches, of x after the step at t = 1 ... T.

@@ -113,6 +113,26 @@ TEST_CASE("figures of samples: a repeated run measures nothing twice, and other 
   CHECK_FALSE(stipple::read_json(out / "metrics.json").contains("fid"));
 }
 
+TEST_CASE("figures of samples: a signal ends them between two steps, and a resume measures those that are missing") {
+  Place const place;
+  auto const whole = place / "whole", parts = place / "parts";
+  auto const run = [&](const std::filesystem::path& out) {
+    return place.command("mnist_guided", out,
+                         "--width 2 --timesteps 40 --sample-count 10 --fid-count 60 --fid-samplers ddim "
+                         "--fid-steps 2 40 --threads 1" +
+                             place.by_classifier());
+  };
+  require_success(run(whole));
+  require_interrupted(run(parts), parts, "metrics.json");
+  auto const before = figures_of(parts);
+  CHECK(before.size() < 3);
+  CHECK_FALSE(std::filesystem::exists(parts / "fid_steps.png"));
+  require_success(run(parts) + "--resume");
+  CHECK(without_seconds(figures_of(parts)) == without_seconds(figures_of(whole)));
+  for (std::size_t i = 0; i < before.size(); ++i) CHECK(figures_of(parts)[i] == before[i]);  // with its seconds
+  CHECK(stipple::read_png(parts / "fid_steps.png").size() > 0);
+}
+
 TEST_CASE("figures of samples: padded digits with and without labels, and clothes") {
   Place const place;
   auto const labelled = place / "labelled", plain = place / "plain", clothes = place / "clothes";

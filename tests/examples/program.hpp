@@ -80,10 +80,11 @@ inline std::string checkpoint_bytes(const std::filesystem::path& folder) {
   return bytes_of(folder / "checkpoint.safetensors");
 }
 
-/// Starts a program, sends it SIGTERM as soon as it has added to its log, and requires that it ends by itself, with the
-/// exit code of an interrupted run.
-inline void require_interrupted(const std::string& command, const std::filesystem::path& folder) {
-  auto const size = "$(stat -c %s " + quoted(folder / "log.jsonl") + " 2>/dev/null || echo 0)";
+/// Starts a program, sends it SIGTERM as soon as it has added to its log, or to another file there, and requires that
+/// it ends by itself, with the exit code of an interrupted run.
+inline void require_interrupted(const std::string& command, const std::filesystem::path& folder,
+                                const std::string& file = "log.jsonl") {
+  auto const size = "$(stat -c %s " + quoted(folder / file) + " 2>/dev/null || echo 0)";
   auto const outcome = run_shell("before=" + size + "; " + command + " & pid=$!; while [ " + size +
                                  " -le $before ] && kill -0 $pid; do sleep 0.01; done; kill -TERM $pid; wait $pid");
   INFO(command << "\n" << outcome.output);
