@@ -1,5 +1,5 @@
-# stipple::cuda, the kernels and the runtime of the CUDA backend, built by nvcc and with cuBLASLt and cuDNN. No GPU is
-# needed to build it.
+# stipple::cuda, the kernels and the runtime of the CUDA backend, built by nvcc. It loads cuBLASLt, cuDNN and NVRTC when a
+# GPU first needs them, and links none of them. No GPU is needed to build it.
 
 set(STIPPLE_CUDA AUTO CACHE STRING "Build stipple::cuda: ON, OFF, or AUTO, which builds it where it can be")
 set_property(CACHE STIPPLE_CUDA PROPERTY STRINGS AUTO ON OFF)
@@ -9,7 +9,7 @@ set(STIPPLE_CUDA_DIR ${PROJECT_SOURCE_DIR}/build/cuda CACHE PATH
 file(GLOB stipple_cuda_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
 file(GLOB stipple_cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cpp)
 file(GLOB stipple_cuda_libraries CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/libraries/*.cpp)
-list(FILTER stipple_cuda_libraries EXCLUDE REGEX "_graph\\.cpp$")
+list(FILTER stipple_cuda_libraries EXCLUDE REGEX "/(convolution_graph|shared_library)\\.cpp$")
 
 # What stipple::cuda and its programs are compiled against: one text in one way, or what is static would be there twice.
 # Where there is stipple::compiled, the layers are compiled for Cuda too. They need neither nvcc nor a CUDA header.
@@ -74,7 +74,8 @@ endif()
 
 # Alone, for the test that plans without a GPU. It is the one text that includes cudnn-frontend.
 add_library(stipple_convolution_graph OBJECT ${stipple_exclude}
-            ${PROJECT_SOURCE_DIR}/kernels/cuda/libraries/convolution_graph.cpp)
+            ${PROJECT_SOURCE_DIR}/kernels/cuda/libraries/convolution_graph.cpp
+            ${PROJECT_SOURCE_DIR}/kernels/cuda/libraries/shared_library.cpp)
 set_target_properties(stipple_convolution_graph PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
 target_link_libraries(stipple_convolution_graph PRIVATE ${stipple_linked} CUDA::cudart_static stipple_cudnn
                                                         stipple_cudnn_frontend)
@@ -93,6 +94,15 @@ set_target_properties(stipple_cuda PROPERTIES EXPORT_NAME cuda OUTPUT_NAME stipp
 set(stipple_nvcc_options -std=c++20 --expt-relaxed-constexpr -Xfatbin=-compress-all -Xcompiler=-Wall,-Wextra
                          -Xptxas=--warn-on-spills)
 target_compile_options(stipple_cuda PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${stipple_nvcc_options}>")
-# NVRTC by its file: the target would bring the driver's library, which is found at run time where there is one.
-target_link_libraries(stipple_cuda PUBLIC ${stipple_linked} PRIVATE CUDA::cudart_static CUDA::cublasLt stipple_cudnn
-                                                          ${CUDA_nvrtc_LIBRARY})
+target_link_libraries(stipple_cuda PUBLIC ${stipple_linked} PRIVATE CUDA::cudart_static ${CMAKE_DL_LIBS}
+                                                          $<BUILD_INTERFACE:stipple_cudnn>)
+
+# Programs of the build tree find the libraries where they were found here. What is installed, and what is built elsewhere,
+# finds them in LD_LIBRARY_PATH, its own run path and the folders of the system.
+foreach(library IN ITEMS ${CUDA_cublasLt_LIBRARY} ${CUDA_nvrtc_LIBRARY} ${STIPPLE_CUDNN_LIBRARY})
+  cmake_path(GET library PARENT_PATH folder)
+  list(APPEND stipple_cuda_folders ${folder})
+endforeach()
+list(REMOVE_DUPLICATES stipple_cuda_folders)
+list(REMOVE_ITEM stipple_cuda_folders ${CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES})
+list(APPEND CMAKE_BUILD_RPATH ${stipple_cuda_folders})

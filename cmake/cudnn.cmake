@@ -1,6 +1,6 @@
-# cuDNN 9 and its C++ headers, cudnn-frontend, for stipple::cuda: the targets stipple_cudnn and
-# stipple_cudnn_frontend, or what is missing in stipple_no_cudnn. They are looked for in STIPPLE_CUDA_DIR, beside the
-# toolkit and in the system.
+# The headers of cuDNN 9 and of cudnn-frontend, for stipple::cuda: the targets stipple_cudnn and stipple_cudnn_frontend, or
+# what is missing in stipple_no_cudnn. They are looked for in STIPPLE_CUDA_DIR, beside the toolkit and in the system.
+# Programs load the library; STIPPLE_CUDNN_LIBRARY says where those of the build tree find it.
 
 find_path(STIPPLE_CUDNN_INCLUDE_DIR cudnn_version.h HINTS ${STIPPLE_CUDA_DIR} ${CUDAToolkit_INCLUDE_DIRS}
           PATH_SUFFIXES include DOC "Folder of cudnn.h")
@@ -25,9 +25,8 @@ elseif(NOT STIPPLE_CUDNN_FRONTEND_INCLUDE_DIR)
   string(CONCAT stipple_no_cudnn "cudnn_frontend.h was not found: `scripts/get-cuda frontend` fetches it, "
                                  "STIPPLE_CUDA_DIR says where it is")
 else()
-  add_library(stipple_cudnn UNKNOWN IMPORTED)
-  set_target_properties(stipple_cudnn PROPERTIES IMPORTED_LOCATION ${STIPPLE_CUDNN_LIBRARY}
-                                                 INTERFACE_INCLUDE_DIRECTORIES ${STIPPLE_CUDNN_INCLUDE_DIR})
+  add_library(stipple_cudnn INTERFACE IMPORTED)
+  set_target_properties(stipple_cudnn PROPERTIES INTERFACE_INCLUDE_DIRECTORIES ${STIPPLE_CUDNN_INCLUDE_DIR})
   add_library(stipple_cudnn_frontend INTERFACE IMPORTED)
   set_target_properties(stipple_cudnn_frontend PROPERTIES
     INTERFACE_INCLUDE_DIRECTORIES ${STIPPLE_CUDNN_FRONTEND_INCLUDE_DIR}

@@ -1,10 +1,11 @@
 // What the libraries answer, as an Error.
 #pragma once
 
-#include <cublasLt.h>
 #include <cuda_runtime_api.h>
 
 #include <stipple/core/error.hpp>
+
+#include "cublas_lt.hpp"
 
 namespace stipple::cuda::products {
 

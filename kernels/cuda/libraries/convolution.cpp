@@ -3,8 +3,6 @@
 #include <mutex>
 #include <optional>
 
-#include <cudnn.h>
-
 #include <stipple/backend/cuda/arithmetic.hpp>
 #include <stipple/backend/cuda/products.hpp>
 #include <stipple/backend/cuda/runtime.hpp>
@@ -13,6 +11,7 @@
 #include "../workspace.hpp"
 #include "check.hpp"
 #include "convolution_graph.hpp"
+#include "cudnn.hpp"
 #include "fastest.hpp"
 
 namespace stipple::cuda::products {

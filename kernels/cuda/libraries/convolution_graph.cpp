@@ -1,8 +1,8 @@
 #include "convolution_graph.hpp"
 
-#include <cudnn_frontend.h>
-
 #include <stipple/core/error.hpp>
+
+#include "frontend.hpp"
 
 namespace stipple::cuda::products {
 

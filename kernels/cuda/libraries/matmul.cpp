@@ -16,6 +16,7 @@
 #include "../products.hpp"
 #include "../workspace.hpp"
 #include "check.hpp"
+#include "cublas_lt.hpp"
 #include "fastest.hpp"
 
 namespace stipple::cuda::products {
@@ -43,7 +44,7 @@ struct Key {
   auto operator<=>(const Key&) const = default;
 };
 
-template <class Handle, cublasStatus_t (*destroy)(Handle)>
+template <class Handle, const auto& destroy>
 class Owned {
  public:
   Owned() = default;

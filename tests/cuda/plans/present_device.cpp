@@ -1,8 +1,8 @@
 #include "present_device.hpp"
 
-#include <cudnn_frontend.h>
-
 #include <stipple/core/error.hpp>
+
+#include "libraries/frontend.hpp"
 
 std::string present_device() {
   cudnn_frontend::DeviceProperties properties;
