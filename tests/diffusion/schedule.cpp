@@ -131,6 +131,8 @@ TEST_CASE("bad schedules are refused") {
   require_error([] { quadratic_schedule({.beta_start = -1}); }, "given beta");
   require_error([] { cosine_schedule({.min_beta = 0.9, .max_beta = 0.1}); }, "rising");
   require_error([] { schedule_by_name("cubic", 10); }, "given 'cubic'");
+  CHECK(schedule_by_name("quadratic", {12, 1e-3, 0.5}).betas == quadratic_schedule({12, 1e-3, 0.5}).betas);
+  require_error([] { schedule_by_name("linear", {10, 0, 0.02}); }, "given beta 0 at 0");
   require_error([] { rescale_zero_terminal_snr(linear_schedule({.num_train_timesteps = 1})); }, "at least two");
   auto const s = linear_schedule();
   require_error([&] { s.timesteps(0); }, "given 0 steps, wanted 1 to 1000");

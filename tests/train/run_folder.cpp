@@ -12,7 +12,7 @@ std::optional<EarlierRun> run(const FilePath& out, std::int64_t steps, bool resu
   auto model = tiny_model<float>();
   auto config = tiny_config(out);
   config.keep_every = 6;
-  config.results = {"metrics.json", "network.bin"};
+  config.results = {"metrics.json", "network.bin", "step=*-*.png"};
   Trainer trainer{model, tiny_optimizer, config};
   if (resumes) trainer.resume();
   auto const earlier = trainer.open_folder();
@@ -34,15 +34,20 @@ TEST_CASE("Trainer: a run that starts where another one was moves its files to a
   ScratchFolder const folder;
   auto const out = folder / "run";
   CHECK_FALSE(run(out, 13));
-  for (const char* const name : {"metrics.json", "network.bin", "picture.png", "checkpoint-x.safetensors"})
+  for (const char* const name : {"metrics.json", "network.bin", "step=10-3.png", "step=7-0.png"})
     put_bytes(out / name, name);
+  std::vector<std::string> const others{"checkpoint-x.safetensors", "picture.png",  "step=-0.png",
+                                        "step=1-0.png.old",         "step=1-x.png", "step=1.png"};
+  for (auto const& name : others) put_bytes(out / name, name);
   std::filesystem::create_directories(out / "checkpoint-7.safetensors");  // a folder is no file of a run
   std::vector<std::string> const files{"checkpoint-12.safetensors",
                                        "checkpoint-6.safetensors",
                                        "checkpoint.safetensors",
                                        "log.jsonl",
                                        "metrics.json",
-                                       "network.bin"};
+                                       "network.bin",
+                                       "step=10-3.png",
+                                       "step=7-0.png"};
   std::vector<std::string> before;
   for (auto const& name : files) before.push_back(bytes_of(out / name));
   std::filesystem::create_directories(out / "earlier-1");
@@ -54,9 +59,11 @@ TEST_CASE("Trainer: a run that starts where another one was moves its files to a
   CHECK(earlier->step == 13);
   CHECK(names_in(out / "earlier-3") == files);
   for (std::size_t i = 0; i < files.size(); ++i) CHECK(bytes_of(out / "earlier-3" / files[i]) == before[i]);
-  CHECK(names_in(out) == std::vector<std::string>{"checkpoint-7.safetensors", "checkpoint-x.safetensors",
-                                                  "checkpoint.safetensors", "earlier-1", "earlier-2", "earlier-3",
-                                                  "log.jsonl", "picture.png"});
+  std::vector<std::string> stay{
+      "checkpoint-7.safetensors", "checkpoint.safetensors", "earlier-1", "earlier-2", "earlier-3", "log.jsonl"};
+  stay.insert(stay.end(), others.begin(), others.end());
+  std::sort(stay.begin(), stay.end());
+  CHECK(names_in(out) == stay);
   CHECK(read_training_state(out / "checkpoint.safetensors").step == 3);
 
   // A resume goes on in its folder, also in one that was moved.

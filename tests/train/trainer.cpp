@@ -84,6 +84,35 @@ TEST_CASE("Trainer: learns, and the steps of the log are those that were done") 
   CHECK(lines.back().at("epoch_loss") == result.epoch_losses.back());
 }
 
+TEST_CASE("Trainer: samples after the first step, and checkpoints with samples, besides those after steps or seconds") {
+  ScratchFolder const folder;
+  auto const saved = [&](TrainerConfig config) {
+    auto model = tiny_model<float>();
+    config.sample_every = 4;
+    config.sample_first = true;
+    Trainer trainer{model, tiny_optimizer, config};
+    std::vector<std::int64_t> sampled, steps;
+    trainer.sample = [&](std::int64_t step) { sampled.push_back(step); };
+    trainer.fit_steps(tiny_images(), 9, [&](const ImageBatch& batch, Rng& rng) {
+      std::error_code error;
+      auto const path = trainer.checkpoint_path();
+      auto const step = std::filesystem::exists(path, error) ? read_training_state(path).step : 0;
+      if (steps.empty() || steps.back() != step) steps.push_back(step);
+      return tiny_loss<float>(model)(batch, rng);
+    });
+    CHECK(sampled == std::vector<std::int64_t>{1, 4, 8});
+    return steps;
+  };
+  auto config = tiny_config(folder / "by-time");
+  CHECK(saved(config) == std::vector<std::int64_t>{0});
+  config.out = folder / "with-samples";
+  config.checkpoint_samples = true;
+  CHECK(saved(config) == std::vector<std::int64_t>{0, 1, 4, 8});
+  config.out = folder / "and-every-three-steps";
+  config.checkpoint_every = 3;
+  CHECK(saved(config) == std::vector<std::int64_t>{0, 1, 3, 4, 6, 8});
+}
+
 TEST_CASE("Trainer: the seconds of the log are without samples, but with validation") {
   ScratchFolder const folder;
   auto model = tiny_model<float>();

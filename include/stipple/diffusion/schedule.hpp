@@ -100,7 +100,10 @@ STIPPLE_INLINE Schedule cosine_schedule(const CosineRange& range = {});
 /// kept (Lin et al. 2023, algorithm 1). Noise cannot be predicted there: use Prediction::v or x0.
 STIPPLE_INLINE Schedule rescale_zero_terminal_snr(const Schedule& schedule);
 
-/// "linear", "quadratic", "cosine", "sigmoid" or "scaled_linear" with its defaults.
+/// "linear", "quadratic", "sigmoid" or "scaled_linear" over this range, or "cosine", of which betas are no settings,
+/// with its defaults.
+STIPPLE_INLINE Schedule schedule_by_name(std::string_view name, const BetaRange& range);
+/// The same with the defaults of all.
 STIPPLE_INLINE Schedule schedule_by_name(std::string_view name, int num_train_timesteps);
 
 }  // namespace stipple
@@ -239,10 +242,13 @@ STIPPLE_INLINE Schedule rescale_zero_terminal_snr(const Schedule& schedule) {
 }
 
 STIPPLE_INLINE Schedule schedule_by_name(std::string_view name, int num_train_timesteps) {
-  BetaRange const range{.num_train_timesteps = num_train_timesteps};
+  return schedule_by_name(name, BetaRange{.num_train_timesteps = num_train_timesteps});
+}
+
+STIPPLE_INLINE Schedule schedule_by_name(std::string_view name, const BetaRange& range) {
   if (name == "linear") return linear_schedule(range);
   if (name == "quadratic" || name == "scaled_linear") return quadratic_schedule(range);
-  if (name == "cosine") return cosine_schedule({.num_train_timesteps = num_train_timesteps});
+  if (name == "cosine") return cosine_schedule({.num_train_timesteps = range.num_train_timesteps});
   if (name == "sigmoid") return sigmoid_schedule(range);
   fail("schedule: given '", name, "', wanted linear, quadratic, cosine, sigmoid or scaled_linear");
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <stipple/core/compiled.hpp>
@@ -25,7 +26,7 @@ namespace detail {
 /// empty path there is no folder and nothing is written.
 class RunFolder {
  public:
-  /// `results` are the names of a run's files besides checkpoints and log.
+  /// `results` are the names of a run's files besides checkpoints and log, where * is any number.
   RunFolder(FilePath path, std::vector<std::string> results);
 
   bool is_none() const { return path_.empty(); }
@@ -113,12 +114,26 @@ STIPPLE_IO_INLINE void RunFolder::sync() {
   if (log_) log_->sync();
 }
 
+// Whether `name` is `pattern`, in which * is any number.
+inline bool is_name_like(std::string_view name, std::string_view pattern) {
+  while (!pattern.empty()) {
+    std::size_t count = 1;
+    if (pattern.front() == '*')
+      count = std::min(name.find_first_not_of("0123456789"), name.size());
+    else if (!name.starts_with(pattern.front()))
+      return false;
+    if (count == 0) return false;
+    name.remove_prefix(count);
+    pattern.remove_prefix(1);
+  }
+  return name.empty();
+}
+
 STIPPLE_IO_INLINE bool RunFolder::is_of_a_run(const std::string& name) const {
-  std::string const begin = "checkpoint-", end = ".safetensors";
-  if (name.size() > begin.size() + end.size() && name.starts_with(begin) && name.ends_with(end))
-    return name.find_first_not_of("0123456789", begin.size()) == name.size() - end.size();
-  return name == "checkpoint.safetensors" || name == "log.jsonl" ||
-         std::find(results_.begin(), results_.end(), name) != results_.end();
+  for (const char* const pattern : {"checkpoint.safetensors", "checkpoint-*.safetensors", "log.jsonl"})
+    if (is_name_like(name, pattern)) return true;
+  return std::any_of(results_.begin(), results_.end(),
+                     [&](const std::string& pattern) { return is_name_like(name, pattern); });
 }
 
 STIPPLE_IO_INLINE std::optional<EarlierRun> RunFolder::move_earlier_run() const {

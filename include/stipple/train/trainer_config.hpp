@@ -18,7 +18,8 @@ struct TrainerConfig {
   double ema = 0;  ///< decay of the moving average of the weights; 0: none is kept
   bool ema_warmup = false;
   FilePath out{};  ///< folder of log.jsonl and checkpoint.safetensors; empty: nothing is written
-  std::vector<std::string> results{"metrics.json"};  ///< files that a program adds there; see Trainer::open_folder
+  /// Names of files that a program adds there, where * is any number, as in "samples_*.png"; see Trainer::open_folder.
+  std::vector<std::string> results{"metrics.json"};
   std::uint64_t seed = 0;
   bool shuffle = true;
   bool flip = false;
@@ -30,6 +31,8 @@ struct TrainerConfig {
   std::int64_t keep_every = 0;        ///< steps; checkpoint-<step>.safetensors, without the optimiser's moments, stays
   std::int64_t validate_every = 0;    ///< steps; 0: never
   std::int64_t sample_every = 0;      ///< steps; 0: never
+  bool sample_first = false;          ///< after the first step too
+  bool checkpoint_samples = false;    ///< a checkpoint after each of those steps, besides the others
   std::int64_t log_every = 1;
   double max_seconds = 0;               ///< ends the run after the step that reaches it, with a checkpoint; 0: never
   bool quiet = false;                   ///< shows no progress

@@ -31,7 +31,8 @@ class TrainerCore {
   /// If one of the two throws, the run is saved in `out` before the exception goes on, an Error with words about that.
   /// After a resume, or in the next call, training first calls them again for that step.
   std::function<double(std::int64_t)> validate;
-  /// Called every `sample_every` steps with the step. The seconds in the log are without it.
+  /// Called every `sample_every` steps, and after the first with `sample_first`, with the step. The seconds in the log
+  /// are without it.
   std::function<void(std::int64_t)> sample;
 
   /// The random numbers of this run; dropout takes its masks from it as well.
@@ -84,6 +85,7 @@ class TrainerCore {
   // True if what follows the step wants its numbers, and does not leave them until the next one has begun.
   bool is_followed(const Step& step) const;
   bool wants_checkpoint() const;
+  bool wants_samples() const { return is_due(config_.sample_every) || (config_.sample_first && state_.step == 1); }
   // Reads the loss, checks it and adds it to the epoch's.
   void count(Step& step);
   // Counts the step, and does what follows it.
@@ -137,9 +139,10 @@ TrainerCore<T, D>::TrainerCore(ModelState<T, D>& model, detail::BoundOptimizer<T
       rng_(config_.seed),
       folder_(config_.out, config_.results) {
   if (config_.ema > 0) model_.track_ema({.decay = config_.ema, .warmup = config_.ema_warmup});
-  require((config_.checkpoint_every <= 0 && config_.keep_every <= 0) || !config_.out.empty(),
-          "train: given checkpoint_every ", config_.checkpoint_every, " and keep_every ", config_.keep_every,
-          " without a folder `out`");
+  require(
+      (config_.checkpoint_every <= 0 && config_.keep_every <= 0 && !config_.checkpoint_samples) || !config_.out.empty(),
+      "train: given checkpoint_every ", config_.checkpoint_every, ", keep_every ", config_.keep_every,
+      " and checkpoint_samples ", config_.checkpoint_samples, " without a folder `out`");
 }
 template <Real T, Device D>
 TrainerCore<T, D>::~TrainerCore() = default;
@@ -275,12 +278,13 @@ typename TrainerCore<T, D>::Step TrainerCore<T, D>::begin_step(
 
 template <Real T, Device D>
 bool TrainerCore<T, D>::is_followed(const Step& step) const {
-  return std::same_as<D, Cpu> || step.ends_epoch || is_due(config_.validate_every) || is_due(config_.sample_every) ||
+  return std::same_as<D, Cpu> || step.ends_epoch || is_due(config_.validate_every) || wants_samples() ||
          is_due(config_.keep_every);
 }
 
 template <Real T, Device D>
 bool TrainerCore<T, D>::wants_checkpoint() const {
+  if (config_.checkpoint_samples && wants_samples()) return true;
   if (config_.checkpoint_every > 0) return is_due(config_.checkpoint_every);
   return !folder_.is_none() && seconds_since(saved_) >= config_.checkpoint_seconds;
 }
@@ -356,7 +360,7 @@ template <Real T, Device D>
 void TrainerCore<T, D>::call_back(Json& entry) {
   NoGrad const no_grad;
   if (validate && is_due(config_.validate_every)) entry["validation"] = validate(state_.step);
-  if (!sample || !is_due(config_.sample_every)) return;
+  if (!sample || !wants_samples()) return;
   auto const begin = Clock::now();
   sample(state_.step);
   sampling_seconds_ += seconds_since(begin);
