@@ -37,15 +37,16 @@ class Run {
     st::Rng const rng(options_.seed);
     plot_target_and_prior(out / "target_and_prior.png", data_.points, rng);
     plot_forward_process(out / "forward_process.png", data_.points, ddpm_.schedule, rng);
-    if (trainer_.step() == 0) plot_iteration(0);
-    trainer_.sample = [this](std::int64_t step) { plot_iteration(step); };
+    trainer_.sample = [this](std::int64_t step) {
+      if (step < options_.steps) plot_iteration(step - 1);  // those of the end come after training
+    };
     auto const result = trainer_.fit_steps(data_, options_.steps, [this](const st::PointBatch& batch, st::Rng& rng) {
       return step_(input_(batch.points), rng);
     });
-    if (result.signal != 0) return example::interrupted(result);
-    plot_iteration(result.step - 1);
     example::TrainingLog const log(out / "log.jsonl");
     log.plot(out / "loss.png", 50);
+    if (result.signal != 0) return example::interrupted(result);
+    plot_iteration(result.step - 1);
     st::write_json(out / "metrics.json", evaluate(result, log));
     std::printf("Pictures, metrics.json and log.jsonl are in %s\n", out.c_str());
     return 0;
@@ -61,9 +62,12 @@ class Run {
   static st::Adam optimizer(const Options& options) { return {{.learning_rate = options.best() ? 3e-3 : 1e-3}}; }
   static st::TrainerConfig trainer_config(const Options& options) {
     auto config = options.trainer_config();
+    config.results = {"metrics.json", "loss.png", "target_and_prior.png", "forward_process.png", "samples_at_*.png",
+                      "ddpm.png",     "ddim.png", "dpm_solver.png"};
     config.batch = options.batch;
     config.shuffle = false;  // the points come in random order
     config.sample_every = options.sample_every;
+    config.sample_first = true;
     if (options.best()) {
       config.ema = 0.999;
       config.ema_warmup = true;
@@ -94,6 +98,7 @@ class Run {
                                                  {.steps = options_.ddim_steps, .order = 2}));
   }
 
+  // After `iteration` + 1 steps: the course counts them from 0.
   void plot_iteration(std::int64_t iteration) const {
     auto const name = "samples_at_" + std::to_string(iteration) + ".png";
     auto const target = first_points(data_.points);
@@ -104,6 +109,7 @@ class Run {
   // Samples, draws and measures them; returns what metrics.json holds.
   st::Json evaluate(const st::TrainingResult& result, const example::TrainingLog& log) const {
     auto metrics = options_.to_json();
+    metrics["seed"] = options_.seed;
     metrics["learning_rate"] = optimizer(options_).config.learning_rate;
     metrics["ema"] = trainer_config(options_).ema;
     metrics["parameters"] = example::parameter_count(net_);

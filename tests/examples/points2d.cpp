@@ -27,11 +27,18 @@ TEST_CASE("points2d: numbers, log and pictures of a short run") {
   auto const losses = logged_losses(out);
   REQUIRE(losses.size() == 3);
   CHECK(metric(out, "loss") == Approx((losses[0] + losses[1] + losses[2]) / 3));
-  for (const char* const name :
-       {"target_and_prior", "forward_process", "samples_at_0", "samples_at_2", "loss", "ddpm", "ddim"}) {
+  for (const char* const name : {"target_and_prior", "forward_process", "samples_at_0", "samples_at_1", "samples_at_2",
+                                 "loss", "ddpm", "ddim"}) {
     INFO(name);
     CHECK(stipple::read_png(out / (std::string(name) + ".png")).size() > 0);
   }
+  CHECK_FALSE(std::filesystem::exists(out / "samples_at_3.png"));
+  CHECK(metric(out, "seed") == 1);
+  // The numbers count from 0: 0 is after the first step.
+  auto const first = folder / "first";
+  require_success(points2d(first, "--steps 1"));
+  CHECK(bytes_of(first / "samples_at_0.png") == bytes_of(out / "samples_at_0.png"));
+  CHECK(bytes_of(first / "samples_at_0.png") != bytes_of(out / "samples_at_1.png"));
 }
 
 TEST_CASE("points2d: a resumed run ends with the same bytes, on any number of threads") {
@@ -58,6 +65,7 @@ TEST_CASE("points2d: the other recipe, interrupted by a signal and resumed") {
   require_interrupted(points2d(parts, options), parts);
   CHECK(logged_losses(parts).size() < 500);
   CHECK_FALSE(std::filesystem::exists(parts / "metrics.json"));
+  CHECK(stipple::read_png(parts / "loss.png").size() > 0);
   require_success(points2d(parts, options + std::string(" --resume")));
   CHECK(checkpoint_bytes(parts) == checkpoint_bytes(whole));
   CHECK(metric(parts, "chamfer_dpm_solver") == metric(whole, "chamfer_dpm_solver"));
@@ -67,11 +75,13 @@ TEST_CASE("points2d: what cannot be done is said in a sentence") {
   ScratchFolder const folder;
   auto const out = folder / "run";
   auto const help = require_success(program("points2d") + " --help").output;
-  for (const char* const option : {"--dataset", "--steps", "--recipe", "--out", "--seed", "--threads", "--device",
-                                   "--precision", "--resume", "--checkpoint-every", "--data", "--quiet"})
+  for (const char* const option :
+       {"--dataset", "--steps", "--recipe", "--out", "--seed", "--threads", "--device", "--precision", "--resume",
+        "--checkpoint-every", "--data", "--quiet", "CS479", "00960236", "Time to expect", "dpm_solver.png"})
     CHECK(help.find(option) != std::string::npos);
   require_failure(points2d(out, "--dataset rolls"), 2, "--dataset");
   require_failure(points2d(out, "--steps 0"), 2, "--steps");
+  require_failure(points2d(out, "--data " + quoted(folder.path())), 1, "--data: the points are computed");
   require_failure(points2d(out, "--steps many"), 2, "--steps");
   require_failure(points2d(out, "--threads 0"), 2, "--threads");
   require_failure(points2d(out, "--precision fp16"), 2, "--precision");
