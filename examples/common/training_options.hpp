@@ -27,6 +27,12 @@ struct TrainingOptions : CommonOptions {
     return done / per_epoch * images + std::min<std::int64_t>(images, done % per_epoch * batch);
   }
 
+  /// What pictures after `done` steps are called: "epoch_N", or inside an epoch "step_N".
+  std::string step_name(st::Index images, std::int64_t done) const {
+    auto const per_epoch = steps_per_epoch(images);
+    return done % per_epoch == 0 ? "epoch_" + std::to_string(done / per_epoch) : "step_" + std::to_string(done);
+  }
+
   /// The part of a trainer's settings that these options decide.
   st::TrainerConfig trainer_config() const {
     auto config = CommonOptions::trainer_config();
@@ -43,10 +49,10 @@ inline void add_training_options(CLI::App& app, TrainingOptions& options, const 
       ->check(CLI::Range(1, 1'000'000))  // so that no number of steps overflows
       ->capture_default_str();
   app.add_option("--steps", options.steps, "Steps of training, instead of --epochs")->check(CLI::PositiveNumber);
-  app.add_option("--max-minutes", options.max_minutes, "Stop training after the step that reaches this, then sample")
+  app.add_option("--max-minutes", options.max_minutes, "Stop training after the step that reaches this")
       ->check(CLI::PositiveNumber);
   app.add_option("--batch", options.batch, "Images a step")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--learning-rate", options.learning_rate, "Of Adam; where it falls, its highest")
+  app.add_option("--learning-rate", options.learning_rate, "Of the optimiser; where it changes, its highest")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
 }

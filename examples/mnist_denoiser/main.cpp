@@ -41,10 +41,11 @@ int main(int argc, char** argv) {
       "Time to expect, for the 5 epochs: one hour (2.9 s a step) on two cores with AVX-512 bf16, less\n"
       "where the processor multiplies bf16 matrices (AMX).\n\n"
       "Writes metrics.json (with the mean squared error on test digits at each sigma), log.jsonl,\n"
-      "checkpoint.safetensors, noising.png (sigma from 0 to 1), loss.png, denoised_epoch_N.png after epoch 1 and "
-      "every\n"
-      "fifth (rows: clean, noisy, denoised), and out_of_distribution.png (one digit at every sigma, noisy above\n"
-      "denoised). SIGINT, SIGTERM and SIGHUP end the run with a checkpoint.");
+      "checkpoint.safetensors, noising.png (sigma from 0 to 1), loss.png, denoised_epoch_N.png after epoch 1, every\n"
+      "fifth and at the end (rows: clean, noisy, denoised; denoised_step_N.png if that is inside an epoch), and\n"
+      "out_of_distribution.png (one digit at every sigma, noisy above denoised). The gray of a picture goes from 0 to "
+      "1,\n"
+      "and beyond where its values do. SIGINT, SIGTERM and SIGHUP end the run with a checkpoint and loss.png.");
   return example::run_program(app, options, argc, argv, [&] {
     example::name_folder(app, options, {});
     return example::run_on_device(options, mnist_denoiser::run_fp32, mnist_denoiser::run_bf16,

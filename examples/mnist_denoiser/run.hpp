@@ -29,7 +29,7 @@ class Run {
         test_set_(example::idx_images("mnist", options.data, st::data::Split::test)),
         net_(make_net(options)),
         trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()) {
-    trainer_.sample = [this](std::int64_t) { end_epoch(); };
+    trainer_.sample = [this](std::int64_t step) { end_epoch(step); };
   }
 
   int operator()() {
@@ -37,10 +37,11 @@ class Run {
     describe();
     draw_noising();
     auto const result = train();
-    if (result.signal != 0) return example::interrupted(result);
     example::TrainingLog const log(out_ / "log.jsonl");
     log.plot(out_ / "loss.png", 50);
+    if (result.signal != 0) return example::interrupted(result);
     auto metrics = options_.to_json();
+    metrics["seed"] = options_.seed;
     metrics["parameters"] = example::parameter_count(net_);
     metrics["steps"] = result.step;
     metrics["epoch_losses"] = result.epoch_losses;
@@ -48,6 +49,7 @@ class Run {
     metrics["train_seconds"] = log.seconds;
     metrics["examples_per_second"] =
         static_cast<double>(options_.images_seen(train_set_.size(), log.step_count())) / log.seconds;
+    draw_denoised(result.step);
     metrics["test"] = test();
     metrics["peak_tensor_mib"] = example::peak_tensor_memory<D>();
     st::write_json(out_ / "metrics.json", metrics);
@@ -71,6 +73,8 @@ class Run {
 
   st::TrainerConfig trainer_config() const {
     auto config = options_.trainer_config();
+    config.results = {"metrics.json",         "noising.png",         "loss.png",
+                      "denoised_epoch_*.png", "denoised_step_*.png", "out_of_distribution.png"};
     config.sample_every = options_.steps_per_epoch(train_set_.size());
     config.configuration = options_.to_json();
     example::add_training_data(config.configuration, train_set_);
@@ -80,13 +84,14 @@ class Run {
   void describe() const {
     example::announce(options_, "%lld images, %lld parameters, %lld steps of %lld images, %s",
                       static_cast<long long>(train_set_.size()), static_cast<long long>(example::parameter_count(net_)),
-                      static_cast<long long>(options_.total_steps(train_set_.size())),
-                      static_cast<long long>(options_.batch), options_.precision.c_str());
+                      static_cast<long long>(total_steps()), static_cast<long long>(options_.batch),
+                      options_.precision.c_str());
   }
 
+  std::int64_t total_steps() const { return options_.total_steps(train_set_.size()); }
+
   st::TrainingResult train() {
-    auto const total = options_.total_steps(train_set_.size());
-    return trainer_.fit_steps(train_set_, total, [this](const st::ImageBatch& batch, st::Rng& rng) {
+    return trainer_.fit_steps(train_set_, total_steps(), [this](const st::ImageBatch& batch, st::Rng& rng) {
       auto const x = example::to_unit_range(batch.images);
       auto const noise = st::draw_normal(rng, x.shape(), st::Purpose::noise);
       auto const z = input_(noisy(x, noise, options_.sigma));
@@ -133,11 +138,16 @@ class Run {
     st::plot_images(out_ / "noising.png", panels, {.columns = static_cast<int>(sigmas.size()), .scale = 4});
   }
 
-  // Test digits after the first epoch and every fifth: clean, noisy, denoised.
-  void end_epoch() const {
+  // Shows test digits after the first epoch and every fifth; those of the end come after training.
+  void end_epoch(std::int64_t step) const {
     auto const epoch = trainer_.epoch_losses().size();
     example::announce(options_, "epoch %zu: mean loss %.5f", epoch, trainer_.epoch_losses().back());
-    if (epoch != 1 && epoch % 5 != 0) return;
+    if ((epoch == 1 || epoch % 5 == 0) && step < total_steps()) draw_denoised(step);
+  }
+
+  // Test digits: clean, noisy, denoised.
+  void draw_denoised(std::int64_t step) const {
+    auto const name = options_.step_name(train_set_.size(), step);
     auto const x = first_images(test_set_, options_.sample_count);
     auto const z = noisy(x, fixed_noise(x.shape()), options_.sigma), out = denoised(z);
     st::Index const n = x.dim(0);
@@ -145,7 +155,7 @@ class Run {
     rows.slice(0, n).copy_from(x);
     rows.slice(n, 2 * n).copy_from(z);
     rows.slice(2 * n, 3 * n).copy_from(out);
-    st::write_grid(out_ / ("denoised_epoch_" + std::to_string(epoch) + ".png"), example::from_unit_range(rows),
+    st::write_grid(out_ / ("denoised_" + name + ".png"), example::visible_pixels(example::from_unit_range(rows)),
                    {.columns = n, .scale = 2});
   }
 

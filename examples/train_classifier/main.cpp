@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
       "Time to expect: 2 minutes for the 6 epochs on two cores with AVX-512 bf16.\n\n"
       "Writes metrics.json (with the confusion matrix, a row for each true class), log.jsonl, checkpoint.safetensors,\n"
       "classifier.safetensors, loss.png, accuracy.png and confusion.png. SIGINT, SIGTERM and SIGHUP end the run with\n"
-      "a checkpoint.");
+      "a checkpoint and loss.png.");
   return example::run_program(app, options, argc, argv, [&] {
     example::name_folder(app, options, variants);
     return example::run_on_device(options, train_classifier::run_fp32, train_classifier::run_bf16,

@@ -38,9 +38,9 @@ class Run {
     open();
     describe();
     auto const result = train();
-    if (result.signal != 0) return example::interrupted(result);
     example::TrainingLog const log(out_ / "log.jsonl");
     log.plot(out_ / "loss.png", 100);
+    if (result.signal != 0) return example::interrupted(result);
     auto const confusion = test();
     auto const names = class_names(options_.clothes());
     plot_confusion(out_ / "confusion.png", confusion, names);
@@ -48,6 +48,7 @@ class Run {
     st::save_weights(weights, net_);
     double const rate = static_cast<double>(options_.images_seen(train_set_.size(), log.step_count())) / log.seconds;
     auto metrics = options_.to_json();
+    metrics["seed"] = options_.seed;
     metrics["parameters"] = example::parameter_count(net_);
     metrics["steps"] = result.step;
     metrics["epoch_losses"] = result.epoch_losses;
@@ -79,7 +80,7 @@ class Run {
 
   st::TrainerConfig trainer_config() const {
     auto config = options_.trainer_config();
-    config.results = {"metrics.json", "classifier.safetensors"};
+    config.results = {"metrics.json", "classifier.safetensors", "loss.png", "accuracy.png", "confusion.png"};
     config.flip = options_.clothes();
     config.validate_every = options_.steps_per_epoch(train_set_.size());
     config.configuration = options_.to_json();

@@ -1,4 +1,6 @@
 // mnist_denoiser: on a few pictures it leaves what it should, goes on where it stopped, and says what is wrong.
+#include <algorithm>
+
 #include <stipple/io/read_png.hpp>
 
 #include "media.hpp"
@@ -57,6 +59,25 @@ TEST_CASE("mnist_denoiser: the course's network has its parameters") {
   auto const data = write_data(folder), out = folder / "run";
   require_success(mnist_denoiser(data, out, "--steps 1 --test-count 1 --precision fp32"));
   CHECK(metric(out, "parameters") == 7891073);
+  CHECK(metric(out, "seed") == 1);
+}
+
+TEST_CASE("mnist_denoiser: test digits are shown at the end, wherever that is") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder);
+  auto const leaves = [&](const std::string& options, const std::vector<std::string>& wanted) {
+    auto const out = folder / options;
+    require_success(mnist_denoiser(data, out, "--width 4 --test-count 1 " + options));
+    std::vector<std::string> names;
+    for (auto const& entry : std::filesystem::directory_iterator(out))
+      if (auto const name = entry.path().filename().string(); name.starts_with("denoised_")) names.push_back(name);
+    std::sort(names.begin(), names.end());
+    INFO(options);
+    CHECK(names == wanted);
+  };
+  leaves("--epochs 3", {"denoised_epoch_1.png", "denoised_epoch_3.png"});
+  leaves("--steps 3", {"denoised_epoch_1.png", "denoised_step_3.png"});
+  leaves("--max-minutes 1e-9", {"denoised_step_1.png"});
 }
 
 TEST_CASE("mnist_denoiser: stopped by a signal and resumed, the bytes are the same") {
@@ -66,6 +87,7 @@ TEST_CASE("mnist_denoiser: stopped by a signal and resumed, the bytes are the sa
   require_success(mnist_denoiser(data, whole, options + " --threads 2"));
   require_interrupted(mnist_denoiser(data, parts, options + " --threads 1 --checkpoint-every 3"), parts);
   CHECK_FALSE(std::filesystem::exists(parts / "metrics.json"));
+  CHECK(stipple::read_png(parts / "loss.png").size() > 0);
   require_success(mnist_denoiser(data, parts, options + " --threads 1 --resume"));
   CHECK(checkpoint_bytes(parts) == checkpoint_bytes(whole));
   CHECK(logged_losses(parts) == logged_losses(whole));

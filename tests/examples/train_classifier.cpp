@@ -34,6 +34,7 @@ TEST_CASE("train_classifier: learns a few pictures, and leaves weights that know
   CHECK(metric(out, "steps") == 90);
   CHECK(metric(out, "parameters") == 139818);
   CHECK(metric(out, "test_accuracy") == 1);
+  CHECK(metric(out, "seed") == 1);
   auto const metrics = stipple::read_json(out / "metrics.json");
   auto const array = [&](const char* name) { return stipple::get_array(metrics, name, "metrics.json"); };
   auto const accuracies = array("epoch_test_accuracies").get<std::vector<double>>();
@@ -81,6 +82,7 @@ TEST_CASE("train_classifier: stopped by a signal and resumed, the bytes are the 
   require_success(train_classifier(data, whole, options + " --threads 2"));
   require_interrupted(train_classifier(data, parts, options + " --threads 1 --checkpoint-every 2"), parts);
   CHECK_FALSE(std::filesystem::exists(parts / "metrics.json"));
+  CHECK(stipple::read_png(parts / "loss.png").size() > 0);
   require_success(train_classifier(data, parts, options + " --threads 1 --resume"));
   CHECK(checkpoint_bytes(parts) == checkpoint_bytes(whole));
   CHECK(logged_losses(parts) == logged_losses(whole));
