@@ -10,7 +10,7 @@
 
 using namespace stipple;
 
-TEST_CASE("pictures: an image in [-1, 1] keeps its brightness, another one is shown from end to end") {
+TEST_CASE("pictures: an image from -1 to 1 keeps its brightness, another one is shown from end to end") {
   Tensor<float> const images({4, 1, 3, 1}, {-1, 0.2f, 0.5f,  // finished
                                             -3, -1, 1,       // darker than black
                                             -1, 1, 7,        // brighter than white
