@@ -113,6 +113,24 @@ TEST_CASE("Model: gradients are zero between parameters too, whatever their memo
   for (float const value : model.gradients().span()) CHECK(value == 0);
 }
 
+TEST_CASE("Model: gradients take memory from backward to the step alone") {
+  auto const in_use = [] { return Context::instance().allocator.report().in_use; };
+  constexpr Index channels = 100'000;
+  auto model = tiny_model<float>(1, channels);
+  backward(model);
+  Adam{}.step(model);
+  auto const without = in_use();
+  backward(model);
+  CHECK(in_use() >= without + 4 * channels * sizeof(float));  // of two layers' scales and shifts
+  Adam{}.step(model, {.max_norm = 1});
+  CHECK(in_use() == without);
+  backward(model);
+  (void)model.gradients();
+  CHECK(in_use() > without);
+  model.zero_grad();
+  CHECK(in_use() == without);
+}
+
 TEST_CASE("Model: tied weights share one place and sum their gradients") {
   Tied net{Parameter<float>(Tensor<float>({2}, {3, 5})), {}};
   net.b = net.a;

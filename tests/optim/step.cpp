@@ -1,6 +1,7 @@
 // Optimiser steps on whole arenas: every instruction set, any number of threads, clipping, averages, wrong settings.
 #include <limits>
 
+#include <stipple/autograd/arithmetic.hpp>
 #include <stipple/nn/model.hpp>
 #include <stipple/optim/adam.hpp>
 #include <stipple/optim/sgd.hpp>
@@ -78,6 +79,29 @@ TEMPLATE_TEST_CASE("Optimiser steps agree in all instruction sets and with any n
   check_everywhere<TestType>(AdamW{{.learning_rate = 0.02, .weight_decay = 0.1, .amsgrad = true}});
   check_everywhere<TestType>(Sgd{{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01}});
   check_everywhere<TestType>(Sgd{{.learning_rate = 0.1}});
+}
+
+TEMPLATE_TEST_CASE("Optimiser steps: gradients count the same where backward left them and in an arena", "", float,
+                   bf16, double) {
+  auto const run = [](const auto& optimizer, bool gathered) {
+    Model model{Big<TestType, Cpu>()};
+    double norms = 0;
+    for (std::uint64_t step = 0; step < 3; ++step) {
+      for (auto const* parameter : {&model.net().a, &model.net().b})  // none for c
+        affine(parameter->var, 1).backward(random_tensor<TestType>(parameter->var.shape(), step));
+      if (gathered) (void)model.gradients();
+      norms += optimizer.step(model, {.max_norm = 1});
+    }
+    return std::pair(model.weights(), norms);
+  };
+  auto const check = [&](const auto& optimizer) {
+    auto const [weights, norms] = run(optimizer, false);
+    auto const [wanted, wanted_norms] = run(optimizer, true);
+    CHECK(norms == wanted_norms);
+    CHECK(same_bits(weights, wanted));
+  };
+  check(Adam{{.learning_rate = 0.02, .weight_decay = 0.1}});
+  check(Sgd{{.learning_rate = 0.1, .momentum = 0.9}});
 }
 
 TEST_CASE("Optimiser steps: clipping within the step is clip_grad_norm and a step") {

@@ -52,13 +52,13 @@ class Sink : public Node {
   void accumulate(Tensor<U, D> g);
 
   Tensor<T, D> gradient;  ///< of an intermediate value
-  Total total;            ///< of a leaf; the first gradient after `fresh` was set overwrites it
+  Total total;            ///< of a leaf; the first gradient after `fresh` was set overwrites it, or becomes it
   bool is_leaf = false;
   bool fresh = true;
 
  private:
   template <Real U>
-  void accumulate_total(const Tensor<U, D>& g);
+  void accumulate_total(Tensor<U, D> g);
 };
 
 }  // namespace autograd
@@ -254,7 +254,7 @@ template <Real U>
 void Sink<T, D>::accumulate(Tensor<U, D> g) {
   if (!g.defined()) return;
   if (is_leaf) {
-    accumulate_total(g);
+    accumulate_total(std::move(g));
   } else if constexpr (!std::same_as<T, U>) {
     accumulate(ops::cast<T>(g));
   } else if (!gradient.defined()) {
@@ -268,11 +268,14 @@ void Sink<T, D>::accumulate(Tensor<U, D> g) {
 
 template <Real T, Device D>
 template <Real U>
-void Sink<T, D>::accumulate_total(const Tensor<U, D>& g) {
-  auto const in_full = ops::cast<accumulate_t<T>>(g);
-  if (!total.defined()) total = Total(g.shape());
-  require(total.shape() == g.shape(), "gradient: given shape ", g.shape(), ", wanted ", total.shape());
-  if (fresh)
+void Sink<T, D>::accumulate_total(Tensor<U, D> g) {
+  auto in_full = ops::cast<accumulate_t<T>>(g);
+  g = {};  // which `in_full` may be
+  require(!total.defined() || total.shape() == in_full.shape(), "gradient: given shape ", in_full.shape(), ", wanted ",
+          total.shape());
+  if (!total.defined())
+    total = in_full.unique() ? std::move(in_full) : in_full.clone();
+  else if (fresh)
     total.copy_from(in_full);
   else
     ops::add_in_place(total, in_full);

@@ -3,12 +3,21 @@
 
 #include <array>
 #include <limits>
+#include <vector>
 
 #include <stipple/core/device.hpp>
 #include <stipple/core/dtype.hpp>
 #include <stipple/core/host_device.hpp>
+#include <stipple/core/shape.hpp>
 
 namespace stipple {
+
+/// Numbers that have their place in an arena, from `offset` on, and lie elsewhere.
+template <class C>
+struct ArenaPiece {
+  Index offset, size;
+  const C* data;
+};
 
 /// The arenas of one model, all of one length, which is a multiple of 32 elements. C is float or double.
 template <class C, Device D = Cpu>
@@ -20,6 +29,8 @@ struct OptimizerArrays {
   std::array<typename D::template pointer<C>, 3> moments{};  ///< those that the update does not keep are null
   typename D::template pointer<C> average = nullptr;         ///< moving average of the weights, or null
   typename D::template pointer<bf16> working = nullptr;      ///< weights rounded to bf16, or null
+  /// On the CPU instead of `gradients`: their pieces in the order of their places, and zeros between them.
+  const std::vector<ArenaPiece<C>>* gradient_pieces = nullptr;
 
   bool operator==(const OptimizerArrays&) const = default;
 };

@@ -114,7 +114,7 @@ class DiffusionStep {
       auto const loss =
           objective_.loss(net_, objective_.template noised<T>(x0_in, timesteps_in, rng), conditions_in...);
       loss.backward();
-      (void)net_.gradients();  // zeros for parameters that got none
+      if constexpr (std::same_as<D, Cuda>) (void)net_.gradients();  // zeros for parameters that got none
       if (update != nullptr) update->run();
       return loss.value();
     };

@@ -15,10 +15,10 @@ namespace stipple {
 ///     loss.backward();
 ///     adam.step(net);  // the next backward starts from zero gradients
 ///
-/// Weights, gradients and all that optimisers add are arenas in the accumulation type, with every parameter at a
-/// multiple of 64 bytes and zeros between. In a bf16 network, parameters of element bf16 read a rounded working copy
-/// that each optimiser step renews; parameters of element float read the arena itself. Parameters that share one value
-/// before (tied weights) share it after.
+/// Weights and all that optimisers add are arenas in the accumulation type, with every parameter at a multiple of 64
+/// bytes and zeros between; so are gradients that are asked for. In a bf16 network, parameters of element bf16 read a
+/// rounded working copy that each optimiser step renews; parameters of element float read the arena itself. Parameters
+/// that share one value before (tied weights) share it after.
 template <class Net>
 class Model : public ModelState<typename NetTypes<Net>::element, typename NetTypes<Net>::device> {
  public:

@@ -1,4 +1,5 @@
-// ModelState: the parameters of a network in one contiguous arena; so are gradients, moments and moving average.
+// ModelState: the parameters of a network in one contiguous arena; so are moments and moving average, and gradients
+// that are asked for.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include <stipple/backend/optimizer_update.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/nn/ema.hpp>
 #include <stipple/nn/parameter.hpp>
@@ -72,9 +74,12 @@ class ModelState {
   Tensor<T, D>& working_weights() { return working_; }
   const Tensor<T, D>& working_weights() const { return working_; }
 
-  /// Gradients since the last optimiser step or `zero_grad`; zero for parameters that got none.
+  /// Gradients since the last optimiser step or `zero_grad`; zero for parameters that got none. On the CPU backward
+  /// leaves each in memory of its own, and this moves them into an arena.
   Arena& gradients();
-  /// The next backward overwrites the gradients instead of adding.
+  /// The same as they are, without the parameters that got none.
+  std::vector<ArenaPiece<master>> gradient_pieces() const requires std::same_as<D, Cpu>;
+  /// Starts over from zero. On the CPU this frees the gradients' memory, which the next forward pass can use.
   void zero_grad();
   /// True if no gradient was computed since the last optimiser step or `zero_grad`.
   bool gradients_are_fresh() const;
@@ -126,18 +131,25 @@ class ModelState {
 
  private:
   static constexpr Index alignment = 32;  // elements: 64 bytes of bf16, and whole vectors everywhere
+  // On a GPU gradients have an arena for good, because recorded graphs write to it.
+  static constexpr bool keeps_gradients = !std::same_as<D, Cpu>;
+
+  // Of the leaf that a parameter is.
+  struct Gradient {
+    std::shared_ptr<Arena> total;
+    std::shared_ptr<bool> fresh;
+  };
 
   // Elements that a parameter of `size` takes in an arena.
   static Index padded(Index size) { return (std::max<Index>(1, size) + alignment - 1) / alignment * alignment; }
   std::vector<std::shared_ptr<autograd::Node>> plan(const std::vector<LeafRef<D>>& leaves);
-  Arena arena_with_gaps_cleared() const;
   // What a parameter of element U reads.
   template <Real U>
   Tensor<U, D> value_view(const Arena& full, const Tensor<T, D>& rounded, std::size_t i) const;
 
   std::vector<ParameterInfo> parameters_;
   std::vector<NamedBuffer<D>> buffers_;
-  std::vector<std::shared_ptr<bool>> fresh_;
+  std::vector<Gradient> of_parameters_;
   Index size_ = 0;
   Arena weights_, gradients_;
   Tensor<T, D> working_;
@@ -198,27 +210,49 @@ void ModelState<T, D>::weights_changed() {
 
 template <Real T, Device D>
 typename ModelState<T, D>::Arena& ModelState<T, D>::gradients() {
+  if (!gradients_.defined()) gradients_ = Arena::zeros({size_});
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (!*fresh_[i]) continue;
-    view(gradients_, i).fill(0);
-    *fresh_[i] = false;
+    auto& [total, fresh] = of_parameters_[i];
+    auto part = view(gradients_, i);
+    if (*fresh)
+      part.fill(0);
+    else if (total->data() != part.data())
+      part.copy_from(*total);
+    *total = std::move(part);
+    *fresh = false;
   }
   return gradients_;
 }
 
 template <Real T, Device D>
+auto ModelState<T, D>::gradient_pieces() const -> std::vector<ArenaPiece<master>>
+requires std::same_as<D, Cpu> {
+  std::vector<ArenaPiece<master>> pieces;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    auto const& [total, fresh] = of_parameters_[i];
+    bool const is_tied = !pieces.empty() && parameters_[i].offset <= pieces.back().offset;
+    if (!*fresh && !is_tied) pieces.push_back({parameters_[i].offset, total->size(), std::as_const(*total).data()});
+  }
+  return pieces;
+}
+
+template <Real T, Device D>
 void ModelState<T, D>::zero_grad() {
-  for (auto const& fresh : fresh_) *fresh = true;
+  for (auto const& [total, fresh] : of_parameters_) {
+    *fresh = true;
+    if constexpr (!keeps_gradients) *total = {};
+  }
+  if constexpr (!keeps_gradients) gradients_ = {};
 }
 
 template <Real T, Device D>
 bool ModelState<T, D>::gradients_are_fresh() const {
-  return std::all_of(fresh_.begin(), fresh_.end(), [](auto const& fresh) { return *fresh; });
+  return std::all_of(of_parameters_.begin(), of_parameters_.end(), [](const Gradient& g) { return *g.fresh; });
 }
 
 template <Real T, Device D>
 void ModelState<T, D>::take_gradients() {
-  for (auto const& fresh : fresh_) *fresh = false;
+  for (auto const& [total, fresh] : of_parameters_) *fresh = false;
 }
 
 template <Real T, Device D>
@@ -286,24 +320,12 @@ std::vector<std::shared_ptr<autograd::Node>> ModelState<T, D>::plan(const std::v
   return sinks;
 }
 
-// An arena of which only what lies between parameters is written, so that a model that is never trained takes no memory
-// from the system for its gradients.
-template <Real T, Device D>
-auto ModelState<T, D>::arena_with_gaps_cleared() const -> Arena {
-  Arena arena({size_});
-  for (auto const& parameter : parameters_) {
-    auto const size = parameter.shape.size();
-    if (padded(size) > size) arena.view(parameter.offset + size, {padded(size) - size}).fill(0);
-  }
-  return arena;
-}
-
 template <Real T, Device D>
 void ModelState<T, D>::adopt(const std::vector<LeafRef<D>>& leaves) {
   auto sinks = plan(leaves);
   weights_ = Arena::zeros({size_});
   if constexpr (has_working) working_ = Tensor<T, D>::zeros({size_});
-  gradients_ = arena_with_gaps_cleared();
+  if constexpr (keeps_gradients) gradients_ = Arena::zeros({size_});
   std::size_t i = 0;
   for (auto const& ref : leaves) {
     bool const is_parameter = detail::with_parameter<T>(ref, [&]<class U>(Parameter<U, D>& leaf) {
@@ -312,13 +334,14 @@ void ModelState<T, D>::adopt(const std::vector<LeafRef<D>>& leaves) {
       while (parameters_[first].offset != parameters_[i].offset) ++first;
       if (first == i) {
         leaf.var = Var<U, D>(value_view<U>(weights_, working_, i), true);
-        leaf.var.sink()->total = view(gradients_, i);
+        if constexpr (keeps_gradients) leaf.var.sink()->total = view(gradients_, i);
       } else {
         leaf.var = Var<U, D>(value_view<U>(weights_, working_, i),
                              std::static_pointer_cast<autograd::Sink<U, D>>(sinks[first]));
       }
       sinks[i] = leaf.var.sink();
-      fresh_.push_back(std::shared_ptr<bool>(leaf.var.sink(), &leaf.var.sink()->fresh));
+      auto const& sink = leaf.var.sink();
+      of_parameters_.push_back({{sink, &sink->total}, {sink, &sink->fresh}});
       ++i;
     });
     if (is_parameter) continue;

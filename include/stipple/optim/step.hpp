@@ -97,17 +97,23 @@ LateNumber optimizer_step(ModelState<T, D>& model, const std::string& kind, std:
   Memory<D>::copy_from_host(address_of(state.settings.data()), &values, sizeof values);
   update.places.settings = std::as_const(state.settings).data();
   update.run = [&model, &state, &apply, arrays, max_norm = options.max_norm, clips] {
-    auto& gradients = model.gradients();
     auto all = arrays;
-    all.gradients = std::as_const(gradients).data();
-    if (clips) {
-      using cpu::clip_norm;
-      clip_norm(all.gradients, gradients.size(), max_norm, state.clipped.data());
-      if constexpr (std::same_as<D, Cpu>) require_finite_norm(model, state.clipped.data()[0]);
+    Index const n = model.weights().size();
+    std::vector<ArenaPiece<accumulate_t<T>>> pieces;
+    if constexpr (std::same_as<D, Cpu>) {
+      pieces = model.gradient_pieces();
+      all.gradient_pieces = &pieces;
+      if (clips) {
+        cpu::clip_norm(all, n, max_norm, state.clipped.data());
+        require_finite_norm(model, state.clipped.data()[0]);
+      }
+    } else {
+      all.gradients = std::as_const(model.gradients()).data();
+      if (clips) clip_norm(all.gradients, n, max_norm, state.clipped.data());
     }
     typename D::template pointer<const Values> const at(
         reinterpret_cast<const Values*>(address_of(state.settings.data())));
-    apply(at, all, model.weights().size());
+    apply(at, all, n);
   };
   if (runner)
     runner(update);

@@ -1,4 +1,5 @@
-// Kernel text: updates of a parameter arena, each in one pass over it. Arenas are padded to whole vectors.
+// Kernel text: updates of a parameter arena, each in one pass over it. Arenas are padded to whole vectors. `gradients`
+// are those of [begin, end).
 
 // The arenas tend to lie at equal distances from page boundaries. A processor that compares the lower address bits
 // alone holds back a load that follows a store to another arena at the same index, so all loads come before the first
@@ -10,7 +11,7 @@ C gradient_scale_of(const OptimizerArrays<C>& a) {
 }
 
 template <class C>
-void adam_range(AdamUpdate<C> u, OptimizerArrays<C> a, Index begin, Index end) {
+void adam_range(AdamUpdate<C> u, OptimizerArrays<C> a, const C* gradients, Index begin, Index end) {
   using V = vec_for<C>;
   V const gradient_scale = all<V>(gradient_scale_of(a)), l2 = all<V>(u.l2), keep = all<V>(u.keep);
   V const rate1 = all<V>(u.rate1), beta2 = all<V>(u.beta2), rate2 = all<V>(u.rate2);
@@ -18,7 +19,7 @@ void adam_range(AdamUpdate<C> u, OptimizerArrays<C> a, Index begin, Index end) {
   V const average_rate = all<V>(u.average_rate), none = all<V>(0);
   for (Index i = begin; i < end; i += V::width) {
     V w = load<V>(a.weights + i);
-    V const g = fma(w, l2, load<V>(a.gradients + i) * gradient_scale);
+    V const g = fma(w, l2, load<V>(gradients + (i - begin)) * gradient_scale);
     V m = load<V>(a.moments[0] + i), v = load<V>(a.moments[1] + i);
     V largest = a.moments[2] != nullptr ? load<V>(a.moments[2] + i) : none;
     V const average = a.average != nullptr ? load<V>(a.average + i) : none;
@@ -36,13 +37,13 @@ void adam_range(AdamUpdate<C> u, OptimizerArrays<C> a, Index begin, Index end) {
 }
 
 template <class C>
-void sgd_range(SgdUpdate<C> u, OptimizerArrays<C> a, Index begin, Index end) {
+void sgd_range(SgdUpdate<C> u, OptimizerArrays<C> a, const C* gradients, Index begin, Index end) {
   using V = vec_for<C>;
   V const gradient_scale = all<V>(gradient_scale_of(a)), l2 = all<V>(u.l2), momentum = all<V>(u.momentum);
   V const rate = all<V>(-u.learning_rate), average_rate = all<V>(u.average_rate), none = all<V>(0);
   for (Index i = begin; i < end; i += V::width) {
     V w = load<V>(a.weights + i);
-    V const g = fma(w, l2, load<V>(a.gradients + i) * gradient_scale);
+    V const g = fma(w, l2, load<V>(gradients + (i - begin)) * gradient_scale);
     V const before = a.moments[0] != nullptr ? load<V>(a.moments[0] + i) : none;
     V const average = a.average != nullptr ? load<V>(a.average + i) : none;
     V const m = fma(before, momentum, g);  // without momentum g itself
