@@ -1,6 +1,7 @@
 // Gradients of the activations.
 #pragma once
 
+#include <stipple/autograd/kept.hpp>
 #include <stipple/autograd/var.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/activation.hpp>
@@ -38,8 +39,8 @@ namespace stipple {
 template <Real T, Device D>
 Var<T, D> activate(const Var<T, D>& x, Activation kind) {
   if (kind == Activation::none) return x;
-  return record(ops::activate(x.value(), kind), std::tie(x), [input = x.value(), kind](const Tensor<T, D>& dy) {
-    return std::tuple(ops::activate_backward(dy, input, kind));
+  return record(ops::activate(x.value(), kind), std::tie(x), [kept = autograd::Kept(x), kind](const Tensor<T, D>& dy) {
+    return std::tuple(ops::activate_backward(dy, kept.value(), kind));
   });
 }
 

@@ -1,6 +1,7 @@
 // Gradient of batch normalisation, and of the activation behind it.
 #pragma once
 
+#include <stipple/autograd/kept.hpp>
 #include <stipple/autograd/mode.hpp>
 #include <stipple/autograd/var.hpp>
 #include <stipple/core/compiled.hpp>
@@ -40,9 +41,9 @@ Var<T, D> batch_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, 
     ops::update_running_statistics(running_mean, running_variance, out.mean, out.variance, x.value().size() / x.dim(-1),
                                    spec.momentum);
   return record(std::move(out.y), std::tie(x, weight, bias),
-                [input = x.value(), w = weight.value(), b = bias.value(), mean = out.mean, rstd = out.rstd, statistics,
-                 activation = spec.activation](const Tensor<T, D>& dy) {
-                  auto g = ops::batch_norm_backward(dy, input, w, b, mean, rstd, statistics, activation);
+                [kept = autograd::Kept(x), w = weight.value(), b = bias.value(), mean = out.mean, rstd = out.rstd,
+                 statistics, activation = spec.activation](const Tensor<T, D>& dy) {
+                  auto g = ops::batch_norm_backward(dy, kept.value(), w, b, mean, rstd, statistics, activation);
                   return std::tuple(std::move(g.x), std::move(g.weight), std::move(g.bias));
                 });
 }

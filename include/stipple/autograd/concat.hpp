@@ -4,13 +4,15 @@
 #include <initializer_list>
 #include <vector>
 
+#include <stipple/autograd/kept.hpp>
 #include <stipple/autograd/var.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/concat.hpp>
 
 namespace stipple {
 
-/// (..., C1), (..., C2), ... to (..., C1 + C2 + ...).
+/// (..., C1), (..., C2), ... to (..., C1 + C2 + ...). On the CPU, backward joins the parts again instead of keeping the
+/// result: those of a U-Net's skips are kept anyway.
 template <Real T, Device D>
 Var<T, D> concat(const std::vector<Var<T, D>>& parts);
 template <Real T, Device D>
@@ -39,12 +41,14 @@ Var<T, D> concat(const std::vector<Var<T, D>>& parts) {
   std::vector<Tensor<T, D>> values;
   std::vector<Index> sizes;
   std::vector<bool> needed;
+  std::vector<autograd::Kept<T, D>> kept;
   for (auto const& part : parts) {
     values.push_back(part.value());
+    kept.emplace_back(part);
     sizes.push_back(part.shape().rank() == 0 ? 0 : part.dim(-1));
     needed.push_back(part.requires_grad());
   }
-  return record(ops::concat(values), parts, [sizes, needed](const Tensor<T, D>& dy) {
+  auto y = record(ops::concat(values), parts, [sizes, needed](const Tensor<T, D>& dy) {
     std::vector<Tensor<T, D>> gradients;
     Index at = 0;
     for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -52,6 +56,11 @@ Var<T, D> concat(const std::vector<Var<T, D>>& parts) {
       at += sizes[i];
     }
     return gradients;
+  });
+  return autograd::made_again_by(std::move(y), [kept] {
+    std::vector<Tensor<T, D>> again;
+    for (auto const& part : kept) again.push_back(part.value());
+    return ops::concat(again);
   });
 }
 

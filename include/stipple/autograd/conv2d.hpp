@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stipple/autograd/group_norm.hpp>
+#include <stipple/autograd/kept.hpp>
 #include <stipple/autograd/var.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/conv2d.hpp>
@@ -43,14 +44,15 @@ template <Real T, Device D>
 Var<T, D> conv2d(const Var<T, D>& x, const Var<T, D>& weight, const Conv2dSpec& spec, const ConvEpilogue<T, D>& e) {
   return record(ops::conv2d(x.value(), weight.value(), spec, e.bias.value(), e.addend.value(), e.residual.value()),
                 std::tie(x, weight, e.bias, e.addend, e.residual),
-                [x_value = x.value(), w = weight.value(), spec, needs_x = x.requires_grad(),
+                [kept = autograd::Kept(x), shape = x.shape(), w = weight.value(), spec, needs_x = x.requires_grad(),
                  needs_weight = weight.requires_grad(), needs_bias = e.bias.requires_grad(),
                  needs_addend = e.addend.requires_grad()](const Tensor<T, D>& dy) {
                   using Full = Tensor<accumulate_t<T>, D>;
                   Index const n = dy.dim(0), o = dy.dim(3);
                   auto addend = needs_addend ? ops::sum_to<T>(dy, Tensor<T, D>(), {n, o}) : Tensor<T, D>();
-                  return std::tuple(needs_x ? ops::conv2d_backward_input(dy, w, x_value.shape(), spec) : Tensor<T, D>(),
-                                    needs_weight ? ops::conv2d_backward_weight(dy, x_value, w.shape(), spec) : Full(),
+                  auto dw = needs_weight ? ops::conv2d_backward_weight(dy, kept.value(), w.shape(), spec) : Full();
+                  return std::tuple(needs_x ? ops::conv2d_backward_input(dy, w, shape, spec) : Tensor<T, D>(),
+                                    std::move(dw),
                                     needs_bias ? ops::sum_to<accumulate_t<T>>(dy, Tensor<T, D>(), {o}) : Full(),
                                     std::move(addend), dy);
                 });
@@ -66,11 +68,12 @@ Var<T, D> fused_norm_conv2d(const Var<T, D>& x, const ConvPrologue<T, D>& norm, 
   auto out =
       ops::norm_conv2d(x.value(), prologue, weight.value(), spec, e.bias.value(), e.addend.value(), e.residual.value());
   return record(std::move(out.y), std::tie(x, norm.weight, norm.bias, weight, e.bias, e.addend, e.residual),
-                [input = x.value(), prologue, mean = std::move(out.mean), rstd = std::move(out.rstd),
+                [kept = autograd::Kept(x), prologue, mean = std::move(out.mean), rstd = std::move(out.rstd),
                  w = weight.value(), spec, needs_weight = weight.requires_grad(), needs_bias = e.bias.requires_grad(),
                  needs_addend = e.addend.requires_grad()](const Tensor<T, D>& dy) {
                   using Full = Tensor<accumulate_t<T>, D>;
                   Index const n = dy.dim(0), o = dy.dim(3);
+                  auto const input = kept.value();
                   auto dw = needs_weight
                                 ? ops::norm_conv2d_backward_weight(dy, input, prologue, mean, rstd, w.shape(), spec)
                                 : Full();

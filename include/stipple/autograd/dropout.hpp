@@ -1,6 +1,8 @@
-// Dropout and its gradient, which makes the mask again instead of keeping it.
+// Dropout and its gradient, which makes the mask again instead of keeping it. So does, on the CPU, what reads the
+// result.
 #pragma once
 
+#include <stipple/autograd/kept.hpp>
 #include <stipple/autograd/mode.hpp>
 #include <stipple/autograd/var.hpp>
 #include <stipple/core/compiled.hpp>
@@ -25,8 +27,10 @@ Var<T, D> dropout(const Var<T, D>& x, double p) {
   if (!is_training() || p == 0) return x;
   Rng& rng = *autograd::training_rng();
   DrawKey const key(rng.seed(), Purpose::dropout, rng.next_draw());
-  return record(ops::dropout(x.value(), p, key), std::tie(x),
-                [p, key](const Tensor<T, D>& dy) { return std::tuple(ops::dropout(dy, p, key)); });
+  auto y = record(ops::dropout(x.value(), p, key), std::tie(x),
+                  [p, key](const Tensor<T, D>& dy) { return std::tuple(ops::dropout(dy, p, key)); });
+  return autograd::made_again_by(std::move(y),
+                                 [kept = autograd::Kept(x), p, key] { return ops::dropout(kept.value(), p, key); });
 }
 
 #define STIPPLE_INSTANCES(T, D) template Var<T, D> dropout<T, D>(const Var<T, D>&, double);

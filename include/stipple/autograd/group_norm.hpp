@@ -1,6 +1,7 @@
 // Gradient of group normalisation.
 #pragma once
 
+#include <stipple/autograd/kept.hpp>
 #include <stipple/autograd/var.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/group_norm.hpp>
@@ -8,7 +9,7 @@
 namespace stipple {
 
 /// activation((x - mean) rstd weight + bias), see ops::group_norm. Of the forward pass only x and the statistics are
-/// kept; weight and bias may be undefined.
+/// kept, on the CPU by what reads the result too; weight and bias may be undefined.
 template <Real T, Device D>
 Var<T, D> group_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, const Var<accumulate_t<T>, D>& bias,
                      const GroupNormSpec& spec = {});
@@ -23,12 +24,16 @@ template <Real T, Device D>
 Var<T, D> group_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, const Var<accumulate_t<T>, D>& bias,
                      const GroupNormSpec& spec) {
   auto out = ops::group_norm(x.value(), weight.value(), bias.value(), spec);
-  return record(std::move(out.y), std::tie(x, weight, bias),
-                [input = x.value(), w = weight.value(), b = bias.value(), mean = std::move(out.mean),
-                 rstd = std::move(out.rstd), spec](const Tensor<T, D>& dy) {
-                  auto g = ops::group_norm_backward(dy, input, w, b, mean, rstd, spec);
-                  return std::tuple(std::move(g.x), std::move(g.weight), std::move(g.bias));
-                });
+  autograd::Kept const kept(x);
+  auto y = record(std::move(out.y), std::tie(x, weight, bias),
+                  [kept, w = weight.value(), b = bias.value(), mean = std::move(out.mean), rstd = std::move(out.rstd),
+                   spec](const Tensor<T, D>& dy) {
+                    auto g = ops::group_norm_backward(dy, kept.value(), w, b, mean, rstd, spec);
+                    return std::tuple(std::move(g.x), std::move(g.weight), std::move(g.bias));
+                  });
+  return autograd::made_again_by(std::move(y), [kept, w = weight.value(), b = bias.value(), spec] {
+    return ops::group_norm(kept.value(), w, b, spec).y;
+  });
 }
 
 #define STIPPLE_INSTANCES(T, D)                                                         \

@@ -1,6 +1,7 @@
 // Gradient of layer normalisation.
 #pragma once
 
+#include <stipple/autograd/kept.hpp>
 #include <stipple/autograd/var.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/layer_norm.hpp>
@@ -23,9 +24,9 @@ Var<T, D> layer_norm(const Var<T, D>& x, const Var<accumulate_t<T>, D>& weight, 
                      double eps) {
   auto out = ops::layer_norm(x.value(), weight.value(), bias.value(), eps);
   return record(std::move(out.y), std::tie(x, weight, bias),
-                [input = x.value(), w = weight.value(), b = bias.value(), mean = std::move(out.mean),
+                [kept = autograd::Kept(x), w = weight.value(), b = bias.value(), mean = std::move(out.mean),
                  rstd = std::move(out.rstd)](const Tensor<T, D>& dy) {
-                  auto g = ops::layer_norm_backward(dy, input, w, b, mean, rstd);
+                  auto g = ops::layer_norm_backward(dy, kept.value(), w, b, mean, rstd);
                   return std::tuple(std::move(g.x), std::move(g.weight), std::move(g.bias));
                 });
 }

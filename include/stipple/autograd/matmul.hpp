@@ -1,6 +1,7 @@
 // Gradients of matrix products.
 #pragma once
 
+#include <stipple/autograd/kept.hpp>
 #include <stipple/autograd/var.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/matmul.hpp>
@@ -37,13 +38,13 @@ Var<T, D> linear(const Var<T, D>& x, const Var<T, D>& weight, const Var<accumula
                  const Var<T, D>& residual) {
   return record(ops::linear(x.value(), weight.value(), bias.value(), residual.value()),
                 std::tie(x, weight, bias, residual),
-                [x_value = x.value(), w = weight.value(), needs_x = x.requires_grad(),
+                [kept = autograd::Kept(x), w = weight.value(), needs_x = x.requires_grad(),
                  needs_weight = weight.requires_grad(), needs_bias = bias.requires_grad()](const Tensor<T, D>& dy) {
                   using Full = Tensor<accumulate_t<T>, D>;
                   Index const out = w.dim(1);
+                  auto dw = needs_weight ? ops::linear_backward_weight(dy, kept.value()) : Full();
                   return std::tuple(
-                      needs_x ? ops::linear_backward_input(dy, w) : Tensor<T, D>(),
-                      needs_weight ? ops::linear_backward_weight(dy, x_value) : Full(),
+                      needs_x ? ops::linear_backward_input(dy, w) : Tensor<T, D>(), std::move(dw),
                       needs_bias ? ops::sum_to<accumulate_t<T>>(dy.reshape({dy.size() / std::max<Index>(1, out), out}),
                                                                 Tensor<T, D>(), {out})
                                  : Full(),

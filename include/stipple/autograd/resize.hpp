@@ -1,13 +1,15 @@
 // Gradients of resizing.
 #pragma once
 
+#include <stipple/autograd/kept.hpp>
 #include <stipple/autograd/var.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/ops/resize.hpp>
 
 namespace stipple {
 
-/// (N, H, W, C) to (N, size.height, size.width, C), as torch.nn.functional.interpolate.
+/// (N, H, W, C) to (N, size.height, size.width, C), as torch.nn.functional.interpolate. On the CPU, backward enlarges
+/// images again instead of keeping them.
 template <Real T, Device D>
 Var<T, D> resize(const Var<T, D>& x, Size2d size, ResizeSpec spec = {});
 
@@ -23,10 +25,13 @@ namespace stipple {
 
 template <Real T, Device D>
 Var<T, D> resize(const Var<T, D>& x, Size2d size, ResizeSpec spec) {
-  auto const y = ops::resize(x.value(), size, spec);  // checks x, before its extents are asked for
-  return record(y, std::tie(x), [from = Size2d{x.dim(1), x.dim(2)}, spec](const Tensor<T, D>& dy) {
+  auto const value = ops::resize(x.value(), size, spec);  // checks x, before its extents are asked for
+  auto y = record(value, std::tie(x), [from = Size2d{x.dim(1), x.dim(2)}, spec](const Tensor<T, D>& dy) {
     return std::tuple(ops::resize_backward(dy, from, spec));
   });
+  if (value.size() <= x.value().size()) return y;
+  return autograd::made_again_by(
+      std::move(y), [kept = autograd::Kept(x), size, spec] { return ops::resize(kept.value(), size, spec); });
 }
 
 template <Real T, Device D>

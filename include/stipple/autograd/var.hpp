@@ -1,6 +1,7 @@
 // Var<T, Device>: a tensor that remembers how it was made, and the tape that turns that into gradients.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <tuple>
@@ -51,8 +52,9 @@ class Sink : public Node {
   template <Real U>
   void accumulate(Tensor<U, D> g);
 
-  Tensor<T, D> gradient;  ///< of an intermediate value
-  Total total;            ///< of a leaf; the first gradient after `fresh` was set overwrites it, or becomes it
+  Tensor<T, D> gradient;                ///< of an intermediate value
+  std::function<Tensor<T, D>()> again;  ///< computes the value once more, until `propagate`; empty if it is kept
+  Total total;  ///< of a leaf; the first gradient after `fresh` was set overwrites it, or becomes it
   bool is_leaf = false;
   bool fresh = true;
 
@@ -156,6 +158,7 @@ class Recorded final : public Operation<T, D> {
     auto gradients = (*rule_)(std::as_const(dy));
     dy = {};
     rule_.reset();
+    this->again = nullptr;
     give_all(gradients);
   }
   template <class... Gradients>
