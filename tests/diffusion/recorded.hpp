@@ -56,12 +56,10 @@ struct Recorded {
   }
   /// What the network is told; whole numbers are stored as such.
   std::vector<double> timesteps() const {
-    std::vector<double> list;
-    if (is_whole())
-      for (auto const t : file.read<std::int64_t>("timesteps").span()) list.push_back(static_cast<double>(t));
-    else
-      for (auto const t : file.read<float>("timesteps").span()) list.push_back(t);
-    return list;
+    auto const list = [](const auto& stored) {
+      return std::vector<double>(stored.span().begin(), stored.span().end());
+    };
+    return is_whole() ? list(file.read<std::int64_t>("timesteps")) : list(file.read<float>("timesteps"));
   }
   bool is_whole() const { return entry.at("tensors").at("timesteps").at(1) == "torch.int64"; }
   /// What errors of a level are divided by: EDM's x is as large as sigma.
