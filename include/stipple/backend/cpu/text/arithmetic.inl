@@ -87,6 +87,9 @@ void arithmetic_per_sample(Arithmetic kind, const T* a, const U* b, T* out, Inde
   }
 }
 
+// Numbers that are added to one sum before it is added to another: rounding errors grow with the terms of a sum.
+constexpr Index sum_block = 32;
+
 // total[i] = sum over `rows` rows of g[m, i] (times factor[m, i] unless null), for `Count` vectors of columns from i
 // on.
 template <int Count, class T>
@@ -94,13 +97,18 @@ inline void sum_columns(const T* g, const T* factor, compute_t<T>* total, Index 
   using V = vec_for<T>;
   V sums[Count];
   for (int k = 0; k < Count; ++k) sums[k] = all<V>(0);
-  for (Index m = 0; m < rows; ++m) {
-    for (int k = 0; k < Count; ++k) {
-      Index const at = m * inner + k * V::width;
-      V v = Count > 1 ? load<V>(g + at) : load<V>(g + at, lanes);
-      if (factor != nullptr) v = v * (Count > 1 ? load<V>(factor + at) : load<V>(factor + at, lanes));
-      sums[k] = sums[k] + v;
+  for (Index m = 0; m < rows;) {
+    V block[Count];
+    for (int k = 0; k < Count; ++k) block[k] = all<V>(0);
+    for (Index const end = m + sum_block < rows ? m + sum_block : rows; m < end; ++m) {
+      for (int k = 0; k < Count; ++k) {
+        Index const at = m * inner + k * V::width;
+        V v = Count > 1 ? load<V>(g + at) : load<V>(g + at, lanes);
+        if (factor != nullptr) v = v * (Count > 1 ? load<V>(factor + at) : load<V>(factor + at, lanes));
+        block[k] = block[k] + v;
+      }
     }
+    for (int k = 0; k < Count; ++k) sums[k] = sums[k] + block[k];
   }
   for (int k = 0; k < Count; ++k) store(total + k * V::width, sums[k], Count > 1 ? V::width : lanes);
 }
@@ -120,11 +128,15 @@ template <class T>
 void sum_column(const T* g, const T* factor, compute_t<T>* total, Index n) {
   using V = vec_for<T>;
   V sums = all<V>(0);
-  for (Index i = 0; i < n; i += V::width) {
-    int const lanes = static_cast<int>(n - i < V::width ? n - i : V::width);
-    V v = load<V>(g + i, lanes);
-    if (factor != nullptr) v = v * load<V>(factor + i, lanes);
-    sums = sums + v;
+  for (Index i = 0; i < n;) {
+    V block = all<V>(0);
+    for (Index const end = i + sum_block * V::width < n ? i + sum_block * V::width : n; i < end; i += V::width) {
+      int const lanes = static_cast<int>(n - i < V::width ? n - i : V::width);
+      V v = load<V>(g + i, lanes);
+      if (factor != nullptr) v = v * load<V>(factor + i, lanes);
+      block = block + v;
+    }
+    sums = sums + block;
   }
   *total = sum(sums);
 }
