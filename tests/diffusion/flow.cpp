@@ -29,7 +29,8 @@ TEST_CASE("Euler along a flow follows diffusers' FlowMatchEulerDiscreteScheduler
                                .exponential = r.flag("use_exponential_sigmas"),
                                .prediction = Prediction::flow};
     FlowSchedule const schedule{.num_train_timesteps = static_cast<int>(r.number("num_train_timesteps")),
-                                .shift = r.number("shift")};
+                                .shift = r.number("shift"),
+                                .terminal = r.config("shift_terminal").is_null() ? 0 : r.number("shift_terminal")};
     INFO(r.name);
     CHECK(worst_error(r, options, [&](auto const& f, auto const& x, auto const&, auto const& o) {
             return sample_euler(f, x, schedule, o);
@@ -107,6 +108,11 @@ TEST_CASE("bad input to flows is refused") {
   require_error(
       [&] { sample_euler(exact_velocity, x, FlowSchedule{.shift = 0}, {.steps = 4, .prediction = Prediction::flow}); },
       "shift 0");
+  require_error(
+      [&] {
+        sample_euler(exact_velocity, x, FlowSchedule{.terminal = 1}, {.steps = 4, .prediction = Prediction::flow});
+      },
+      "given terminal time 1");
   require_error(
       [&] {
         FlowMatching{.num_train_timesteps = 0}.noised<float>(Tensor<float>({1, 1}, 0.0f), rng);

@@ -36,10 +36,14 @@ struct Recorded {
                           .beta_start = number("beta_start"),
                           .beta_end = number("beta_end")};
     auto const& kind = config("beta_schedule");
+    CosineRange const cosine{.num_train_timesteps = range.num_train_timesteps, .min_beta = 0, .max_beta = 0.999};
     auto const schedule = kind == "linear"          ? linear_schedule(range)
                           : kind == "scaled_linear" ? scaled_linear_schedule(range)
-                                                    : cosine_schedule({.min_beta = 0, .max_beta = 0.999});
-    return flag("rescale_betas_zero_snr") ? rescale_zero_terminal_snr(schedule) : schedule;
+                          : kind == "sigmoid"       ? sigmoid_schedule(range)
+                                                    : cosine_schedule(cosine);
+    if (!flag("rescale_betas_zero_snr")) return schedule;
+    bool const divides = entry.at("class") != "DDPMScheduler" && entry.at("class") != "DDIMScheduler";
+    return rescale_zero_terminal_snr(schedule, divides ? 0x1p-24 : 0);
   }
   Prediction prediction() const {
     auto const& kind = config("prediction_type");
@@ -51,7 +55,7 @@ struct Recorded {
   }
   /// What the recorded x of a level is a multiple of ours by: Euler's and Heun's schedulers keep x0 + sigma noise.
   double scale(Index level) const {
-    if (entry.at("class") != "EulerDiscreteScheduler" && entry.at("class") != "HeunDiscreteScheduler") return 1;
+    if (!entry.at("class").get<std::string>().ends_with("DiscreteScheduler") || is_flow()) return 1;
     return std::sqrt(1 + std::pow(static_cast<double>(file.read<float>("sigmas").data()[level]), 2));
   }
   /// What the network is told; whole numbers are stored as such.
@@ -61,6 +65,7 @@ struct Recorded {
     };
     return is_whole() ? list(file.read<std::int64_t>("timesteps")) : list(file.read<float>("timesteps"));
   }
+  bool is_flow() const { return entry.at("class") == "FlowMatchEulerDiscreteScheduler"; }
   bool is_whole() const { return entry.at("tensors").at("timesteps").at(1) == "torch.int64"; }
   /// What errors of a level are divided by: EDM's x is as large as sigma.
   double largest(Index level) const {

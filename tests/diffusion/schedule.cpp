@@ -74,6 +74,10 @@ TEST_CASE("schedules agree with diffusers' float32 tables") {
   // 1 - abar_t / abar_{t-1} loses its digits in float32 towards the end.
   CHECK(largest_difference(zero.betas, table("ddpm_zero_snr_threshold", "betas")) <= 1e-4);
   CHECK(largest_difference(zero.alphas_cumprod, table("ddpm_zero_snr_threshold", "alphas_cumprod")) <= tolerance);
+  auto const nearly =
+      rescale_zero_terminal_snr(scaled_linear_schedule({.beta_start = 0.00085, .beta_end = 0.012}), 0x1p-24);
+  CHECK(nearly.alphas_cumprod.back() == Approx(0x1p-24).epsilon(1e-6));
+  CHECK(nearly.alphas_cumprod[998] == zero.alphas_cumprod[998]);
 }
 
 TEST_CASE("derived entries obey their equations") {
@@ -104,6 +108,9 @@ TEST_CASE("timesteps follow diffusers and the courses") {
   CHECK(s.timesteps(5, Spacing::quadratic) == std::vector<int>{999, 562, 250, 62, 0});
   CHECK(s.timesteps(6, Spacing::leading) == std::vector<int>{830, 664, 498, 332, 166, 0});
   CHECK(s.timesteps(7, Spacing::trailing) == std::vector<int>{999, 856, 713, 570, 428, 285, 142});
+  // 1000 - 3 * 1000 / 48 = 937.5, which numpy's steps miss from below.
+  auto const halves = s.timesteps(48, Spacing::trailing);
+  CHECK(std::vector<int>(halves.begin(), halves.begin() + 4) == std::vector<int>{999, 978, 957, 936});
 }
 
 TEST_CASE("every number of steps gives that many falling timesteps") {
@@ -134,6 +141,7 @@ TEST_CASE("bad schedules are refused") {
   CHECK(schedule_by_name("quadratic", {12, 1e-3, 0.5}).betas == quadratic_schedule({12, 1e-3, 0.5}).betas);
   require_error([] { schedule_by_name("linear", {10, 0, 0.02}); }, "given beta 0 at 0");
   require_error([] { rescale_zero_terminal_snr(linear_schedule({.num_train_timesteps = 1})); }, "at least two");
+  require_error([] { rescale_zero_terminal_snr(linear_schedule(), 0.5); }, "given abar 0.5 for the last timestep");
   auto const s = linear_schedule();
   require_error([&] { s.timesteps(0); }, "given 0 steps, wanted 1 to 1000");
   require_error([&] { s.timesteps(1001); }, "given 1001 steps");

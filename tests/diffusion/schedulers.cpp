@@ -68,7 +68,10 @@ TEST_CASE("DDPM follows diffusers' DDPMScheduler") {
 TEST_CASE("DDIM follows diffusers' DDIMScheduler") {
   for_each_scheduler("DDIMScheduler", [](const Recorded& r) {
     auto options = common_options<DdimOptions>(r);
-    options.eta = r.entry.at("step_kwargs").value("eta", options.eta);
+    options.end_at_smallest = !r.flag("set_alpha_to_one");
+    auto const& given = r.entry.at("step_kwargs");
+    options.eta = given.value("eta", options.eta);
+    options.epsilon_of_x0 = given.value("use_clipped_model_output", options.epsilon_of_x0);
     check_trajectory(r, options, [&](auto const& f, auto const& x, auto const& noise, auto const& s, auto const& o) {
       return sample_ddim(f, x, s, noise, o);
     });
@@ -96,6 +99,16 @@ TEST_CASE("DPM-Solver follows diffusers' DPMSolverMultistepScheduler") {
 TEST_CASE("Euler follows diffusers' EulerDiscreteScheduler") {
   for_each_scheduler("EulerDiscreteScheduler", [](const Recorded& r) {
     auto const options = with_churn(r, level_options<EulerOptions>(r));
+    check_trajectory(r, options, [&](auto const& f, auto const& x, auto const& noise, auto const& s, auto const& o) {
+      return sample_euler(f, x, s, noise, o);
+    });
+  });
+}
+
+TEST_CASE("Euler with the posterior's noise follows diffusers' EulerAncestralDiscreteScheduler") {
+  for_each_scheduler("EulerAncestralDiscreteScheduler", [](const Recorded& r) {
+    auto options = common_options<EulerOptions>(r);
+    options.eta = 1;
     check_trajectory(r, options, [&](auto const& f, auto const& x, auto const& noise, auto const& s, auto const& o) {
       return sample_euler(f, x, s, noise, o);
     });

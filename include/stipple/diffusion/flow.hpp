@@ -21,6 +21,7 @@ struct FlowSchedule {
   int num_train_timesteps = 1000;
   double shift = 1;     ///< above 1: smaller steps near the noise
   double smallest = 0;  ///< 1 / steps gives equal steps down to 0; 0: diffusers', the shifted 1 / num_train_timesteps
+  double terminal = 0;  ///< above 0: the shifted times are stretched from t = 1 so that the last becomes this one
 };
 
 /// Throws for bad times, no steps, timesteps, another spacing, Prediction::v, and epsilon, which says nothing of the
@@ -81,6 +82,8 @@ STIPPLE_INLINE NoiseLevels noise_levels(const FlowSchedule& schedule, const Leve
   require(schedule.num_train_timesteps >= 1 && schedule.shift > 0 && schedule.smallest >= 0 && schedule.smallest <= 1,
           choice.name, ": given ", schedule.num_train_timesteps, " timesteps, shift ", schedule.shift,
           " and smallest time ", schedule.smallest, ", wanted some, a shift above 0 and a time from 0 to 1");
+  require(schedule.terminal >= 0 && schedule.terminal < 1, choice.name, ": given terminal time ", schedule.terminal,
+          ", wanted 0 or more and less than 1");
   auto const shifted = [shift = schedule.shift](double t) { return shift * t / (1 + (shift - 1) * t); };
   // x0 = x - t v and dx/dt = v = (x - x0) / t: in steps, t is the noise of a level in the scale of the data.
   auto const level = [&](double t) {
@@ -89,6 +92,10 @@ STIPPLE_INLINE NoiseLevels noise_levels(const FlowSchedule& schedule, const Leve
   double const smallest = schedule.smallest > 0 ? schedule.smallest : shifted(1.0 / schedule.num_train_timesteps);
   auto times = detail::linspace(1, smallest, choice.steps);
   for (double& t : times) t = shifted(t);
+  if (schedule.terminal > 0 && times.back() < 1) {
+    double const stretch = (1 - schedule.terminal) / (1 - times.back());
+    for (double& t : times) t = 1 - (1 - t) * stretch;
+  }
   if (choice.karras) times = detail::karras_sigmas(times.front(), times.back(), choice.steps, 7);
   if (choice.exponential) times = detail::exponential_sigmas(times.front(), times.back(), choice.steps);
   NoiseLevels result;

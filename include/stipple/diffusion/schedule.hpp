@@ -97,8 +97,10 @@ struct CosineRange {
 STIPPLE_INLINE Schedule cosine_schedule(const CosineRange& range = {});
 
 /// The schedule shifted and scaled so that nothing of the data is left at the last timestep: abar_{T-1} = 0, abar_0
-/// kept (Lin et al. 2023, algorithm 1). Noise cannot be predicted there: use Prediction::v or x0.
-STIPPLE_INLINE Schedule rescale_zero_terminal_snr(const Schedule& schedule);
+/// kept (Lin et al. 2023, algorithm 1). Noise cannot be predicted there: use Prediction::v or x0. Or so that
+/// abar_{T-1} = `least`, from which noise levels can be spread and noise can be predicted: diffusers' Euler and
+/// DPM-Solver schedulers leave 2^-24.
+STIPPLE_INLINE Schedule rescale_zero_terminal_snr(const Schedule& schedule, double least = 0);
 
 /// "linear", "quadratic", "sigmoid" or "scaled_linear" over this range, or "cosine", of which betas are no settings,
 /// with its defaults.
@@ -167,8 +169,10 @@ STIPPLE_INLINE int Schedule::timestep(int i, int steps, Spacing spacing, int ste
   switch (spacing) {
     case Spacing::leading:
       return i * (total / steps) + steps_offset;
-    case Spacing::trailing:
-      return static_cast<int>(std::nearbyint(total - (steps - 1 - i) * (static_cast<double>(total) / steps))) - 1;
+    case Spacing::trailing: {
+      double const all = total, step = (all - all / steps) - all;  // with the roundings of numpy.arange, at halves
+      return static_cast<int>(std::nearbyint(all + (steps - 1 - i) * step)) - 1;
+    }
     case Spacing::linspace:
       return steps == 1 ? 0 : static_cast<int>(std::nearbyint((total - 1.0) / (steps - 1) * i));
     case Spacing::quadratic:
@@ -186,7 +190,8 @@ namespace stipple::detail {
 STIPPLE_INLINE std::vector<double> linspace(double first, double last, int n) {
   require(n >= 1, "schedule: given ", n, " timesteps, wanted at least one");
   std::vector<double> values;
-  for (int i = 0; i < n; ++i) values.push_back(n == 1 ? first : first + (last - first) * i / (n - 1));
+  for (int i = 0; i < n; ++i) values.push_back(first + (last - first) * i / std::max(1, n - 1));
+  if (n > 1) values.back() = last;  // the sum may miss it by a rounding
   return values;
 }
 
@@ -228,16 +233,19 @@ STIPPLE_INLINE Schedule cosine_schedule(const CosineRange& range) {
   return Schedule(std::move(betas));
 }
 
-STIPPLE_INLINE Schedule rescale_zero_terminal_snr(const Schedule& schedule) {
+STIPPLE_INLINE Schedule rescale_zero_terminal_snr(const Schedule& schedule, double least) {
   auto const& s = schedule.sqrt_alphas_cumprod;
   require(s.size() >= 2, "rescale_zero_terminal_snr: given one timestep, wanted at least two");
   std::vector<double> betas;
   double before = 1;
-  for (double const each : s) {
-    double const root = (each - s.back()) * (s.front() / (s.front() - s.back()));
+  for (std::size_t t = 0; t + 1 < s.size(); ++t) {
+    double const root = (s[t] - s.back()) * (s.front() / (s.front() - s.back()));
     betas.push_back(1 - root * root / before);
     before = root * root;
   }
+  require(least >= 0 && least < before, "rescale_zero_terminal_snr: given abar ", least,
+          " for the last timestep, wanted 0 or more and less than that of the timestep before it, ", before);
+  betas.push_back(1 - least / before);
   return Schedule(std::move(betas));
 }
 

@@ -68,7 +68,7 @@ namespace detail {
 // Throws for a choice of timesteps where there are none, and for Prediction::v, which wants a schedule.
 STIPPLE_INLINE void require_steps_alone(const LevelChoice& choice, const char* process);
 
-// `n` numbers from `high` to `low`, with equal steps of their rho-th root (Karras et al. 2022, eq. 5).
+// `n` numbers from `high` to `low`, both included, with equal steps of their rho-th root (Karras et al. 2022, eq. 5).
 STIPPLE_INLINE std::vector<double> karras_sigmas(double high, double low, int n, double rho);
 // The same with equal steps of their logarithm.
 STIPPLE_INLINE std::vector<double> exponential_sigmas(double high, double low, int n);
@@ -89,16 +89,23 @@ STIPPLE_INLINE void require_steps_alone(const LevelChoice& choice, const char* p
           ", wanted epsilon, x0 or flow");
 }
 
+// Powers and exponentials miss the ends by a rounding, by which s_tmin and s_tmax would leave them out.
+inline std::vector<double> with_ends(std::vector<double> sigmas, double high, double low) {
+  sigmas.back() = low;
+  sigmas.front() = high;
+  return sigmas;
+}
+
 STIPPLE_INLINE std::vector<double> karras_sigmas(double high, double low, int n, double rho) {
   auto sigmas = linspace(std::pow(high, 1 / rho), std::pow(low, 1 / rho), n);
   for (double& sigma : sigmas) sigma = std::pow(sigma, rho);
-  return sigmas;
+  return with_ends(std::move(sigmas), high, low);
 }
 
 STIPPLE_INLINE std::vector<double> exponential_sigmas(double high, double low, int n) {
   auto sigmas = linspace(std::log(high), std::log(low), n);
   for (double& sigma : sigmas) sigma = std::exp(sigma);
-  return sigmas;
+  return with_ends(std::move(sigmas), high, low);
 }
 
 // Levels at and between the timesteps of a schedule.
