@@ -19,7 +19,7 @@ using stipple::Shape;
 using stipple::Tensor;
 
 inline Tensor<float> stored(const std::string& name) {
-  static const stipple::SafetensorsFile file(STIPPLE_TEST_REFERENCE_DIR "/classifiers/classifiers.safetensors");
+  static const stipple::SafetensorsFile file(reference::folder() + "/classifiers/classifiers.safetensors");
   return file.read<float>(name);
 }
 
@@ -64,12 +64,14 @@ inline Tensor<float> weight(const std::string& name, const Shape& shape) {
   return values;
 }
 
-/// Gives all weights of a network of floats these values.
-template <class Net>
+/// Gives all weights of a network of floats on D these values.
+template <stipple::Device D = stipple::Cpu, class Net>
 void fill(Net& net) {
-  for (auto const& [name, value, layout] : stipple::detail::weights_of(stipple::leaves_of(net))) {
-    auto here = std::get<Tensor<float>>(value);
-    from_file_layout(weight(name, file_shape(here.shape(), layout)), layout, here);
+  for (auto const& [name, value, layout] : stipple::detail::weights_of(stipple::leaves_of<D>(net))) {
+    auto here = std::get<Tensor<float, D>>(value);
+    Tensor<float> host(here.shape());
+    from_file_layout(weight(name, file_shape(here.shape(), layout)), layout, host);
+    here.copy_from(stipple::to<D>(host));
   }
 }
 

@@ -104,7 +104,8 @@ int evaluate(const Options& options) {
   auto const real_files = images_in(options.real), generated_files = images_in(options.generated);
   auto const path = st::FilePath(options.generated) / "metrics.json";
   (void)read_figures(path);  // what is wrong with it is said before the work
-  auto const network = example::feature_network(options.weights);
+  auto const network =
+      example::gpu_number(options.device) ? gpu_feature_network(options) : example::feature_network(options.weights);
   st::require(network->name().starts_with(options.features), "--features: given ", options.features,
               " and the weights of ", network->name());
   example::announce(options, "Features of %zu and %zu images by %s", real_files.size(), generated_files.size(),

@@ -115,14 +115,19 @@ CLI::App& add_sample(CLI::App& app, Options& o) {
   add(command, "--label", o.label, "random, each (one after the other), or the number or name of a class");
   command.add_option("--batch", o.sample_batch, "Images at a time; changes none of them. Without it 8, on a GPU 32")
       ->check(CLI::PositiveNumber);
-  add(command, "--device", o.device, "Where the network computes: cpu, or cuda for an NVIDIA GPU")
-      ->check(CLI::IsMember(Names{"cpu", "cuda"}));
+  add_device_option(command, o)->capture_default_str();
+  command
+      .add_option("--precision", o.sample_precision,
+                  "Arithmetic of the network: fp32 or bf16; on a GPU also tf32, fp32 with rounded products; without it "
+                  "that of the training")
+      ->check(CLI::IsMember(Names{"fp32", "tf32", "bf16"}));
   add(command, "--seed", o.seed, "Seed of all random numbers");
   add_machine_options(command, o);
   command.footer(
-      "Image i depends on the checkpoint, the settings and the seed, on nothing else. A run that was stopped\n"
-      "goes on when it is started again: images that are there stay, those of the batch in progress are lost.\n"
-      "sampling.json says how those in the folder were made, and other settings are refused there.\n"
+      "Image i depends on the checkpoint, the settings and the seed, and by rounding on the device; on nothing\n"
+      "else. A run that was stopped goes on when it is started again: images that are there stay, those of the\n"
+      "batch in progress are lost. sampling.json says how those in the folder were made, and other settings are\n"
+      "refused there.\n"
       "OUT-sheet.png beside the folder shows the first 64. A run with an average (--ema) samples from it. The\n"
       "courses draw 500 images by ddpm; Technion's with --cfg-scale 0 and 7.5.\n"
       "Time to expect of the courses' network on two cores with AVX-512 bf16: about 0.24 s for each step of each\n"
@@ -138,6 +143,7 @@ CLI::App& add_evaluate(CLI::App& app, Options& o) {
   command.add_option("--features", o.features, "What the weights must be of: inception_v3 or mobilenet_v2")
       ->check(CLI::IsMember(Names{"inception_v3", "mobilenet_v2"}));
   command.add_option("--weights", o.weights, example::feature_network_help());
+  add_device_option(command, o)->capture_default_str();
   add_machine_options(command, o);
   command.footer(
       "A figure means something only together with its feature network, which is printed and written with it.\n"
@@ -146,7 +152,8 @@ CLI::App& add_evaluate(CLI::App& app, Options& o) {
       "convert its file by scripts/pth-to-safetensors afhq_inception_v3.ckpt FILE and give --weights FILE.\n"
       "Time to expect on two cores with AVX-512: about 8 images a second by Inception v3, 12 by the courses', 55\n"
       "by MobileNetV2; so 500 samples against AFHQ's 1,500 images take about 3 minutes by the courses'.\n"
-      "docs/metrics.md tells the rest.");
+      "On a GPU products stay fp32, so the figures are those of the CPU but for rounding. docs/metrics.md tells\n"
+      "the rest.");
   return command;
 }
 

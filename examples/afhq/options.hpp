@@ -1,6 +1,10 @@
 // The settings of afhq's commands. Their defaults are those of the KAIST course, but for the precision.
 #pragma once
 
+#include <memory>
+
+#include <stipple/metrics/feature_network.hpp>
+
 #include "common/training_options.hpp"
 
 namespace afhq {
@@ -40,6 +44,7 @@ struct Options : example::TrainingOptions {
   double guidance = 7.5;
   std::string label = "random";
   st::Index sample_batch = 0;              ///< 0: 8, on a GPU 32
+  std::string sample_precision;            ///< empty: that of the training
   std::vector<std::string> class_options;  ///< those on the command line that a network without classes has no use for
 
   // afhq evaluate
@@ -55,9 +60,12 @@ int train_fp32(const Options& options);
 int train_bf16(const Options& options);
 int train_cuda(const Options& options);
 
-/// Samples from a checkpoint, in the precision of its training.
+/// Samples from a checkpoint.
 int sample(const Options& options);
 
 int evaluate(const Options& options);
+
+/// The network behind the figures on a GPU, in float: TF32 would make other figures of it.
+std::unique_ptr<st::FeatureNetwork> gpu_feature_network(const Options& options);
 
 }  // namespace afhq

@@ -11,6 +11,7 @@
 #include <stipple/io/read_png.hpp>
 
 #include "afhq/options.hpp"
+#include "common/device.hpp"
 #include "common/measure.hpp"
 
 namespace afhq {
@@ -28,6 +29,12 @@ SamplingTask make_task(const Options& options, const st::TrainingState& state) {
   if (!task.description.is_conditional())
     for (auto const& option : options.class_options) st::fail(option, ": the network of ", what, " is told no classes");
   int const timesteps = task.description.timesteps;
+  task.device = options.device;
+  task.precision = options.sample_precision;
+  if (task.precision.empty())
+    task.precision =
+        st::get_string(state.configuration, "precision", what) == st::dtype_name<st::bf16>() ? "bf16" : "fp32";
+  example::check_precision(task.device, task.precision);
   auto& settings = task.settings;
   settings.sampler = options.sampler;
   settings.steps = options.sampler_steps;
@@ -38,7 +45,7 @@ SamplingTask make_task(const Options& options, const st::TrainingState& state) {
   settings.variance = options.variance == "small" ? st::Variance::fixed_small : st::Variance::fixed_large;
   settings.guidance = task.description.is_conditional() ? options.guidance : 0;
   settings.seed = options.seed;
-  task.batch = options.sample_batch > 0 ? options.sample_batch : options.device == "cuda" ? 32 : 8;
+  task.batch = options.sample_batch > 0 ? options.sample_batch : example::gpu_number(options.device) ? 32 : 8;
   task.quiet = options.quiet;
   return task;
 }
@@ -66,6 +73,7 @@ std::int32_t label_of(st::Index number, const Options& options, const Descriptio
 st::Json describe(const SamplingTask& task, const Options& options, std::int64_t step) {
   auto json = st::Json::object({{"checkpoint_sha256", st::sha256_of_file(task.checkpoint)},
                                 {"checkpoint_step", step},
+                                {"precision", task.precision},
                                 {"sampler", task.settings.sampler},
                                 {"sampler_steps", task.settings.steps},
                                 {"seed", std::to_string(task.settings.seed)}});
@@ -127,22 +135,12 @@ int sample(const Options& options) {
     if (task.description.is_conditional()) task.labels.push_back(label_of(i, options, task.description));
   }
   auto const missing = task.numbers.size();
-  example::announce(options, "step %lld, %zu of %lld images to draw, %s, %d steps", static_cast<long long>(state.step),
-                    missing, static_cast<long long>(options.sample_count), options.sampler.c_str(),
-                    task.settings.steps);
+  example::announce(options, "step %lld, %zu of %lld images to draw, %s, %d steps, %s",
+                    static_cast<long long>(state.step), missing, static_cast<long long>(options.sample_count),
+                    options.sampler.c_str(), task.settings.steps, task.precision.c_str());
   example::Stopwatch const watch;
-  auto const what = "'" + options.checkpoint + "'";
   int signal = 0;
-  if (missing > 0) {
-    bool const bf16 = st::get_string(state.configuration, "precision", what) == st::dtype_name<st::bf16>();
-    if (options.device == "cuda") {
-      auto on_gpu = options;
-      on_gpu.precision = bf16 ? "bf16" : "fp32";
-      signal = draw_cuda(task, on_gpu);
-    } else {
-      signal = bf16 ? draw_bf16(task) : draw_fp32(task);
-    }
-  }
+  if (missing > 0) signal = example::run_on_device(task, draw_fp32, draw_bf16, draw_cuda);
   if (signal != 0) {
     std::fprintf(stderr, "Stopped by a signal; the same command goes on with the images that are missing.\n");
     return 128 + signal;

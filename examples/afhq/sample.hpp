@@ -15,6 +15,7 @@ namespace afhq {
 
 struct SamplingTask {
   st::FilePath checkpoint, out;
+  std::string device, precision;
   Description description;
   SamplerSettings settings;
   st::Index batch = 8;
@@ -28,7 +29,7 @@ struct SamplingTask {
 /// Draws and writes the images; returns the signal that ended the work, or 0.
 int draw_fp32(const SamplingTask& task);
 int draw_bf16(const SamplingTask& task);
-int draw_cuda(const SamplingTask& task, const Options& options);
+int draw_cuda(const SamplingTask& task);
 
 /// Of a batch that a signal interrupts nothing is written.
 template <class T, class D>

@@ -18,13 +18,14 @@ inline st::FilePath find_mobilenet() {
   return {};
 }
 
-/// The network whose weights are in the file `given`; if that is empty, MobileNetV2. Throws Error that names
-/// scripts/get-data if its weights are nowhere.
-inline std::unique_ptr<st::FeatureNetwork> feature_network(const std::string& given) {
+/// The network whose weights are in the file `given`, to be computed on D; if that is empty, MobileNetV2. Throws Error
+/// that names scripts/get-data if its weights are nowhere.
+template <st::Device D = st::Cpu>
+std::unique_ptr<st::FeatureNetwork> feature_network(const std::string& given) {
   st::FilePath const file = given.empty() ? find_mobilenet() : st::FilePath(given);
   st::require(!file.empty(), "no mobilenet_v2.safetensors where data sets are looked for; ",
               "`scripts/get-data mobilenet_v2` fetches it");
-  return st::load_feature_network(file);
+  return st::load_feature_network<D>(file);
 }
 
 /// What --help says of the option that `feature_network` takes.

@@ -11,6 +11,8 @@
 
 #include <stipple/train/trainer.hpp>
 
+#include "common/gpu.hpp"
+
 namespace example {
 
 namespace st = stipple;
@@ -38,6 +40,22 @@ struct CommonOptions {
   }
 };
 
+/// Adds --device to a program.
+inline CLI::Option* add_device_option(CLI::App& app, CommonOptions& options) {
+  auto const check = [](const std::string& device) -> std::string {
+    try {
+      static_cast<void>(gpu_number(device));
+    } catch (const st::Error& error) {
+      return error.what();
+    }
+    return {};
+  };
+  return app
+      .add_option("--device", options.device,
+                  "Where the network computes: cpu, cuda for an NVIDIA GPU, or cuda:N for one of several")
+      ->check(CLI::Validator(check, "{cpu,cuda,cuda:N}"));
+}
+
 /// Adds --out, --seed, --threads, --device, --precision, --resume, --checkpoint-every, --data and --quiet to a program.
 /// What `options` holds is the default; `data_help` says what the program looks for in --data, `out_help` which folder
 /// it takes without --out.
@@ -49,8 +67,7 @@ inline void add_common_options(CLI::App& app, CommonOptions& options, const std:
   with_default(app.add_option("--seed", options.seed, "Seed of all random numbers"));
   with_default(app.add_option("--threads", options.threads, "Threads; the result does not depend on them"))
       ->check(CLI::Range(1, 1024));
-  with_default(app.add_option("--device", options.device, "Where the network computes: cpu, or cuda for an NVIDIA GPU"))
-      ->check(CLI::IsMember(std::vector<std::string>{"cpu", "cuda"}));
+  with_default(add_device_option(app, options));
   with_default(
       app.add_option("--precision", options.precision,
                      "Arithmetic of the network: fp32 or bf16; on a GPU also tf32, fp32 with rounded products"))

@@ -255,6 +255,29 @@ TEST_CASE("afhq sample: samplers, guidance and labels") {
   CHECK(draw("--label each --sampler dpm_solver_sde --steps 5") != kinds[1]);
 }
 
+TEST_CASE("afhq sample: in another precision than the training's") {
+  ScratchFolder const folder;
+  auto const data = prepared(folder), run = folder / "run", out = folder / "samples", wide = folder / "wide";
+  require_success(train(data, run, "--steps 30 --learning-rate 0.01"));  // in bf16
+  auto const checkpoint = run / "checkpoint.safetensors";
+  require_success(sample(checkpoint, out, "--count 3"));
+  CHECK(get_string(read_json(out / "sampling.json"), "precision", "sampling.json") == "bf16");
+  require_success(sample(checkpoint, out, "--count 4 --precision bf16"));
+  require_success(sample(checkpoint, wide, "--count 4 --precision fp32"));
+  CHECK(all_images(wide, 4) != all_images(out, 4));
+  double most = 0;
+  for (int i = 0; i < 4; ++i) {
+    auto const name = std::to_string(i) + ".png";
+    most = std::max(most, max_abs_difference<std::uint8_t>(read_png(wide / name), read_png(out / name)));
+  }
+  CHECK(most <= 24);  // of 255: rounding, not another image
+  require_failure(sample(checkpoint, out, "--precision fp32"), 1, "precision was \"bf16\", now \"fp32\"");
+  require_failure(sample(checkpoint, folder / "tf32", "--precision tf32"), 1,
+                  "--precision tf32 is arithmetic of a GPU");
+  CHECK_FALSE(std::filesystem::exists(folder / "tf32"));
+  require_failure(sample(checkpoint, out, "--precision fp16"), 2, "--precision");
+}
+
 TEST_CASE("afhq evaluate: figures of two folders, with the name and hash of their network") {
   ScratchFolder const folder;
   auto const real = folder / "real", fake = folder / "fake";
@@ -304,6 +327,8 @@ TEST_CASE("afhq evaluate: figures of two folders, with the name and hash of thei
   require_failure(command(real, folder / "none"), 1, "cannot read the folder");
   require_failure(command(real, fake / "owl") + " --features inception_v3", 1, "the weights of mobilenet_v2");
   std::filesystem::create_directories(folder / "empty");
+  require_failure(command(real, fake / "owl") + " --device cuda:1000", 1, "afhq: --device cuda");
+  require_failure(command(real, fake / "owl") + " --device gpu", 2, "wanted cpu, cuda, or cuda:N");
   require_failure(command(folder / "empty", fake), 1, "empty' holds 0 .jpg, .jpeg or .png files");
 }
 

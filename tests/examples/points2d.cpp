@@ -85,7 +85,8 @@ TEST_CASE("points2d: what cannot be done is said in a sentence") {
   require_failure(points2d(out, "--steps many"), 2, "--steps");
   require_failure(points2d(out, "--threads 0"), 2, "--threads");
   require_failure(points2d(out, "--precision fp16"), 2, "--precision");
-  require_failure(points2d(out, "--device tpu"), 2, "--device");
+  for (const char* const device : {"tpu", "cuda:", "cuda:-1", "cuda:1x", "cuda:99999999999", "cpu:0"})
+    require_failure(points2d(out, std::string("--device ") + device), 2, "wanted cpu, cuda, or cuda:N");
   require_failure(points2d(out, "--precision tf32"), 1, "--precision tf32 is arithmetic of a GPU");
   require_failure(points2d(out, "--colour red"), 2, "--colour");
   auto const on_vax = "STIPPLE_ISA=vax " + points2d(out, "--steps 1");
@@ -109,4 +110,5 @@ TEST_CASE("points2d: on a GPU, or a sentence that says what is missing") {
     CHECK(outcome.code == 1);
     CHECK(outcome.output.find("points2d: --device cuda: ") != std::string::npos);
   }
+  require_failure(points2d(folder / "none", "--steps 3 --device cuda:1000"), 1, "points2d: --device cuda");
 }

@@ -31,7 +31,9 @@ STIPPLE_IO_INLINE InceptionVersion inception_version_by_name(const std::string& 
 /// What the network sees of images (N, H, W, 3) in [-1, 1].
 STIPPLE_IO_INLINE Tensor<float> inception_input(const Tensor<float>& images, InceptionVersion version);
 
-/// Inception v3 up to the average over all pixels, 2048 features. Named "inception_v3_" and the version.
+/// Inception v3 up to the average over all pixels, 2048 features, computed on D; images and features are the CPU's.
+/// Named "inception_v3_" and the version.
+template <Device D = Cpu>
 class InceptionFeatures : public FeatureNetwork {
  public:
   /// Reads a state dictionary with torchvision's names, or StarGAN v2's (block1.0 ... block4.2); classifiers in it are
@@ -43,10 +45,10 @@ class InceptionFeatures : public FeatureNetwork {
 
  private:
   InceptionFeatures(const SafetensorsFile& file, std::optional<InceptionVersion> version);
-  STIPPLE_IO_INLINE Tensor<float> features(const Tensor<float>& images) const override;
+  Tensor<float> features(const Tensor<float>& images) const override;
 
   InceptionVersion version_;
-  InceptionV3<float> net_;
+  InceptionV3<float, D> net_;
 };
 
 /// What MobileNetV2 sees of images (N, H, W, 3) in [-1, 1]: 8-bit pictures, resized to 224 x 224 pixels as Pillow does
@@ -54,20 +56,23 @@ class InceptionFeatures : public FeatureNetwork {
 STIPPLE_IO_INLINE Tensor<float> mobilenet_input(const Tensor<float>& images);
 
 /// MobileNetV2 with ImageNet weights and torchvision's names: the 1280 features that its classifier sees. Named
-/// "mobilenet_v2".
+/// "mobilenet_v2". Computed on D, as above.
+template <Device D = Cpu>
 class MobilenetFeatures : public FeatureNetwork {
  public:
   /// Throws Error if the file cannot be read or is of another network.
   explicit MobilenetFeatures(const FilePath& weights);
 
  private:
-  STIPPLE_IO_INLINE Tensor<float> features(const Tensor<float>& images) const override;
+  Tensor<float> features(const Tensor<float>& images) const override;
 
-  MobilenetV2<float> net_;
+  MobilenetV2<float, D> net_;
 };
 
-/// The feature network of either kind whose weights the file holds. Throws Error if it is neither.
-STIPPLE_IO_INLINE std::unique_ptr<FeatureNetwork> load_feature_network(const FilePath& weights);
+/// The feature network of either kind whose weights the file holds, to be computed on D: on a GPU in
+/// TF32 unless `cuda::set_allow_tf32(false)` was called. Throws Error if it is neither.
+template <Device D = Cpu>
+std::unique_ptr<FeatureNetwork> load_feature_network(const FilePath& weights);
 
 }  // namespace stipple
 
@@ -125,10 +130,12 @@ inline InceptionVersion inception_version(const SafetensorsFile& file) {
   return first_fid ? InceptionVersion::pytorch_fid : InceptionVersion::torchvision;
 }
 
-inline InceptionV3<float> read_inception(const SafetensorsFile& file, InceptionVersion version) {
+template <Device D>
+InceptionV3<float, D> read_inception(const SafetensorsFile& file, InceptionVersion version) {
   bool const tensorflow = version == InceptionVersion::pytorch_fid;
   Rng rng;
-  InceptionV3<float> net({.pooling = tensorflow ? InceptionPooling::tensorflow : InceptionPooling::torchvision}, rng);
+  InceptionV3<float, D> net({.pooling = tensorflow ? InceptionPooling::tensorflow : InceptionPooling::torchvision},
+                            rng);
   LoadOptions options{.ignored = {"fc.", "AuxLogits.", "final_fc."}};
   if (has_numbered_blocks(file)) options.name_in_file = numbered_block;
   load_weights(file.path(), net, options);
@@ -136,10 +143,11 @@ inline InceptionV3<float> read_inception(const SafetensorsFile& file, InceptionV
   return net;
 }
 
-inline MobilenetV2<float> read_mobilenet(const SafetensorsFile& file) {
+template <Device D>
+MobilenetV2<float, D> read_mobilenet(const SafetensorsFile& file) {
   auto const head = file.info("classifier.1.weight").shape;
   Rng rng;
-  MobilenetV2<float> net({.classes = head.rank() == 2 ? head[0] : 0}, rng);
+  MobilenetV2<float, D> net({.classes = head.rank() == 2 ? head[0] : 0}, rng);
   load_weights(file.path(), net);
   fold_norms(net);
   return net;
@@ -148,6 +156,8 @@ inline MobilenetV2<float> read_mobilenet(const SafetensorsFile& file) {
 }  // namespace stipple::detail
 
 namespace stipple {
+
+#if STIPPLE_DEFINES_FUNCTIONS
 
 STIPPLE_IO_INLINE std::string to_text(InceptionVersion version) {
   return detail::inception_versions[static_cast<std::size_t>(version)];
@@ -165,20 +175,6 @@ STIPPLE_IO_INLINE Tensor<float> inception_input(const Tensor<float>& images, Inc
   return ops::resize(images, {299, 299}, {ResizeMode::bilinear});
 }
 
-STIPPLE_IO_INLINE InceptionFeatures::InceptionFeatures(const FilePath& weights, std::optional<InceptionVersion> version)
-    : InceptionFeatures(SafetensorsFile(weights), version) {}
-
-STIPPLE_IO_INLINE InceptionFeatures::InceptionFeatures(const SafetensorsFile& file,
-                                                       std::optional<InceptionVersion> version)
-    : FeatureNetwork({"inception_v3_" + to_text(version.value_or(detail::inception_version(file))),
-                      sha256_of_file(file.path()), 3, InceptionV3<float>::feature_size}),
-      version_(version.value_or(detail::inception_version(file))),
-      net_(detail::read_inception(file, version_)) {}
-
-STIPPLE_IO_INLINE Tensor<float> InceptionFeatures::features(const Tensor<float>& images) const {
-  return net_(Var<float>(inception_input(images, version_))).value();
-}
-
 STIPPLE_IO_INLINE Tensor<float> mobilenet_input(const Tensor<float>& images) {
   constexpr float mean[] = {0.485f, 0.456f, 0.406f}, deviation[] = {0.229f, 0.224f, 0.225f};  // of pixels in [0, 1]
   auto x = detail::resized_pictures(images, 224);
@@ -186,22 +182,50 @@ STIPPLE_IO_INLINE Tensor<float> mobilenet_input(const Tensor<float>& images) {
   return x;
 }
 
-STIPPLE_IO_INLINE MobilenetFeatures::MobilenetFeatures(const FilePath& weights)
-    : FeatureNetwork({"mobilenet_v2", sha256_of_file(weights), 3, MobilenetV2<float>::feature_size}),
-      net_(detail::read_mobilenet(SafetensorsFile(weights))) {}
+#endif
 
-STIPPLE_IO_INLINE Tensor<float> MobilenetFeatures::features(const Tensor<float>& images) const {
-  return net_.features(Var<float>(mobilenet_input(images))).value();
+template <Device D>
+InceptionFeatures<D>::InceptionFeatures(const FilePath& weights, std::optional<InceptionVersion> version)
+    : InceptionFeatures(SafetensorsFile(weights), version) {}
+
+template <Device D>
+InceptionFeatures<D>::InceptionFeatures(const SafetensorsFile& file, std::optional<InceptionVersion> version)
+    : FeatureNetwork({"inception_v3_" + to_text(version.value_or(detail::inception_version(file))),
+                      sha256_of_file(file.path()), 3, InceptionV3<float>::feature_size}),
+      version_(version.value_or(detail::inception_version(file))),
+      net_(detail::read_inception<D>(file, version_)) {}
+
+template <Device D>
+Tensor<float> InceptionFeatures<D>::features(const Tensor<float>& images) const {
+  return to<Cpu>(net_(Var<float, D>(to<D>(inception_input(images, version_)))).value());
 }
 
-STIPPLE_IO_INLINE std::unique_ptr<FeatureNetwork> load_feature_network(const FilePath& weights) {
+template <Device D>
+MobilenetFeatures<D>::MobilenetFeatures(const FilePath& weights)
+    : FeatureNetwork({"mobilenet_v2", sha256_of_file(weights), 3, MobilenetV2<float>::feature_size}),
+      net_(detail::read_mobilenet<D>(SafetensorsFile(weights))) {}
+
+template <Device D>
+Tensor<float> MobilenetFeatures<D>::features(const Tensor<float>& images) const {
+  return to<Cpu>(net_.features(Var<float, D>(to<D>(mobilenet_input(images)))).value());
+}
+
+template <Device D>
+std::unique_ptr<FeatureNetwork> load_feature_network(const FilePath& weights) {
   SafetensorsFile const file(weights);
-  if (file.contains("features.0.0.weight")) return std::make_unique<MobilenetFeatures>(weights);
+  if (file.contains("features.0.0.weight")) return std::make_unique<MobilenetFeatures<D>>(weights);
   require(file.contains("Conv2d_1a_3x3.conv.weight") || detail::has_numbered_blocks(file),
           "load_feature_network: given ", detail::quoted(weights),
           ", wanted weights of Inception v3 or MobileNetV2 under PyTorch's names");
-  return std::make_unique<InceptionFeatures>(weights);
+  return std::make_unique<InceptionFeatures<D>>(weights);
 }
+
+#define STIPPLE_INSTANCES(D)           \
+  template class InceptionFeatures<D>; \
+  template class MobilenetFeatures<D>; \
+  template std::unique_ptr<FeatureNetwork> load_feature_network<D>(const FilePath&);
+STIPPLE_INSTANTIATE(STIPPLE_INSTANCES(STIPPLE_DEVICE))
+#undef STIPPLE_INSTANCES
 
 }  // namespace stipple
 
