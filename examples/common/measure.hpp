@@ -5,8 +5,8 @@
 #include <chrono>
 #include <cmath>
 
-#include <stipple/backend/cuda/runtime.hpp>
 #include <stipple/nn/model.hpp>
+#include <stipple/train/progress.hpp>
 
 namespace example {
 
@@ -49,12 +49,7 @@ inline double deviation(const st::Tensor<float>& samples) {
 /// The most bytes that tensors of a device have taken so far, in MiB.
 template <st::Device D = st::Cpu>
 double peak_tensor_memory() {
-  std::size_t peak = 0;
-  if constexpr (std::same_as<D, st::Cpu>)
-    peak = st::Context::instance().allocator.report().peak;
-  else
-    peak = st::cuda::memory_report().peak;
-  return static_cast<double>(peak) / (1024 * 1024);
+  return static_cast<double>(st::peak_memory<D>()) / (1024 * 1024);
 }
 
 }  // namespace example

@@ -139,7 +139,7 @@ class Run {
     example::Stopwatch const watch;
     st::Rng rng(options_.seed);
     auto const x_T = start(options_.sample_count, rng, 0);
-    st::Progress progress(0, options_.timesteps, options_.quiet);
+    st::Progress progress(0, options_.timesteps, options_.quiet, st::peak_memory<D>);
     // Of a generator of its own, so that the samples do not depend on it.
     auto const chosen =
         st::Rng(options_.seed).integers({1}, 0, static_cast<std::int32_t>(options_.sample_count)).item();

@@ -181,7 +181,7 @@ class Run {
   // All timesteps of DDPM from x_T; returns ten of the states that it passes, the samples last.
   template <class Denoiser, class Noise>
   States history(const Denoiser& denoiser, const st::Tensor<float>& x_T, Noise&& noise) const {
-    st::Progress progress(0, options_.timesteps, options_.quiet);
+    st::Progress progress(0, options_.timesteps, options_.quiet, st::peak_memory<D>);
     States states;
     st::DdpmSamplerOptions sampler;
     sampler.variance = st::Variance::fixed_large;

@@ -134,7 +134,7 @@ class Run {
     st::Index const n = options_.sample_count;
     st::Rng rng(options_.seed + 1);
     auto const x_T = st::to<D>(rng.normal(data_.images.shape().with(0, n)));
-    st::Progress progress(0, options_.timesteps, options_.quiet);
+    st::Progress progress(0, options_.timesteps, options_.quiet, st::peak_memory<D>);
     std::vector<st::Tensor<std::uint8_t>> frames;
     st::DdpmSamplerOptions sampler;
     sampler.callback = [&](const st::SamplerStep& now) {

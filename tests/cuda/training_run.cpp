@@ -38,6 +38,14 @@ TEST_CASE("A run on the GPU that was stopped and goes on ends with the same byte
           bytes_of(folder / "whole" / "checkpoint.safetensors"));
 }
 
+TEST_CASE("The memory that progress shows is the GPU's", "[train]") {
+  cuda::reset_peak_memory();
+  std::size_t const host = peak_memory<Cpu>(), before = peak_memory<Cuda>();
+  Tensor<float, Cuda> const x({1 << 20});
+  CHECK(peak_memory<Cuda>() >= before + sizeof(float) * (1 << 20));
+  CHECK(peak_memory<Cpu>() == host);
+}
+
 TEST_CASE("A run on the GPU logs every step, with the numbers that it has on the CPU", "[train]") {
   ScratchFolder const folder;
   (void)train<Cuda>(folder / "gpu", 7);

@@ -267,7 +267,8 @@ TEST_CASE("Progress: plain lines where there is no terminal, nothing when quiet"
     auto* const stream = std::fopen((folder / "progress").c_str(), "w");
     REQUIRE(stream != nullptr);
     {
-      Progress progress(0, 10, quiet, stream);
+      Progress progress(
+          0, 10, quiet, [] { return std::size_t{5} << 20; }, stream);
       for (int step = 1; step <= 10; ++step) progress.update(step, 0.5);
     }
     std::fclose(stream);
@@ -275,7 +276,7 @@ TEST_CASE("Progress: plain lines where there is no terminal, nothing when quiet"
   };
   auto const text = shown(false);
   CHECK(text.substr(0, 13) == "100%  10/10  ");
-  CHECK(text.find("loss 0.5") != std::string::npos);
+  CHECK(text.find("loss 0.5  5 MiB") != std::string::npos);
   CHECK(std::count(text.begin(), text.end(), '\n') == 1);
   CHECK(text.find('\r') == std::string::npos);
   CHECK(shown(true).empty());

@@ -10,8 +10,10 @@
 #include <cstdio>
 #include <string>
 
+#include <stipple/backend/cuda/runtime.hpp>
 #include <stipple/core/compiled.hpp>
 #include <stipple/core/context.hpp>
+#include <stipple/core/device.hpp>
 
 namespace stipple {
 
@@ -38,11 +40,22 @@ std::string formatted(const char* format, Values... values) {
 /// positive.
 STIPPLE_IO_INLINE std::string progress_text(const ProgressReport& report, int bar = 0);
 
+/// The most bytes that tensors of D have taken so far; of Cuda, on the selected GPU.
+template <Device D>
+std::size_t peak_memory() {
+  if constexpr (std::same_as<D, Cpu>)
+    return Context::instance().allocator.report().peak;
+  else
+    return cuda::memory_report().peak;
+}
+
 /// Shows the progress of a run on a stream, standard error unless told otherwise.
 class Progress {
  public:
-  /// From step `first` to step `total`. A quiet one shows nothing.
-  Progress(std::int64_t first, std::int64_t total, bool quiet = false, std::FILE* stream = stderr);
+  /// From step `first` to step `total`. A quiet one shows nothing. `memory` is the function that tells the memory in
+  /// use: for work on a GPU, `peak_memory<Cuda>`.
+  Progress(std::int64_t first, std::int64_t total, bool quiet = false, std::size_t (*memory)() = peak_memory<Cpu>,
+           std::FILE* stream = stderr);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   /// Leaves the last line standing.
@@ -58,6 +71,7 @@ class Progress {
 
   std::int64_t first_;
   bool quiet_;
+  std::size_t (*memory_)();
   std::FILE* stream_;
   bool on_terminal_;
   ProgressReport report_;
@@ -70,8 +84,9 @@ class Progress {
 
 namespace stipple {
 
-STIPPLE_IO_INLINE Progress::Progress(std::int64_t first, std::int64_t total, bool quiet, std::FILE* stream)
-    : first_(first), quiet_(quiet), stream_(stream), on_terminal_(isatty(fileno(stream)) != 0) {
+STIPPLE_IO_INLINE Progress::Progress(std::int64_t first, std::int64_t total, bool quiet, std::size_t (*memory)(),
+                                     std::FILE* stream)
+    : first_(first), quiet_(quiet), memory_(memory), stream_(stream), on_terminal_(isatty(fileno(stream)) != 0) {
   report_.step = first;
   report_.total = total;
 }
@@ -96,7 +111,7 @@ STIPPLE_IO_INLINE void Progress::update(std::int64_t step, double loss) {
 STIPPLE_IO_INLINE void Progress::show() {
   double const seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   report_.steps_per_second = seconds > 0 ? static_cast<double>(report_.step - first_) / seconds : 0;
-  report_.memory = Context::instance().allocator.report().peak;
+  report_.memory = memory_();
   if (on_terminal_)
     std::fprintf(stream_, "\r%s\033[K", progress_text(report_, 24).c_str());
   else

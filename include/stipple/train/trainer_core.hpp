@@ -212,7 +212,7 @@ TrainingResult TrainerCore<T, D>::run(std::int64_t last_step, Index steps_per_ep
   open_folder();
   std::optional<StopSignals> signals;
   if (config_.catch_signals) signals.emplace();
-  Progress progress(state_.step, last_step, config_.quiet);
+  Progress progress(state_.step, last_step, config_.quiet, peak_memory<D>);
   started_ = saved_ = Clock::now();
   sampling_seconds_ = 0;
   TrainingResult result;
