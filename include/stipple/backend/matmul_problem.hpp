@@ -25,9 +25,10 @@ struct MatmulProblem {
   pointer<accumulate_t<T>> full = nullptr;
 };
 
-/// A convolution that is a matrix product over all pixels.
+/// A convolution that is a matrix product over all pixels. The input of one that a transposed convolution with
+/// output_padding runs backwards has pixels besides.
 inline bool is_pointwise(const ConvDims& d) {
-  return d.kh == 1 && d.kw == 1 && d.stride == 1 && d.padding == 0 && d.groups == 1;
+  return d.kh == 1 && d.kw == 1 && d.stride == 1 && d.padding == 0 && d.groups == 1 && d.h == d.oh && d.w == d.ow;
 }
 
 // The products of such a convolution, without what is added to them.
