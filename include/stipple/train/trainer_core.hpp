@@ -38,7 +38,7 @@ class TrainerCore {
   /// The random numbers of this run; dropout takes its masks from it as well.
   Rng& rng() { return rng_; }
   /// Saves and resumes another Rng with the run. It must outlive the trainer.
-  void keep(Rng& rng);
+  void keep(Rng& rng) { kept_.push_back(&rng); }
   std::int64_t step() const { return state_.step; }
   /// Mean loss of each epoch that is done, those before a resume included.
   const std::vector<double>& epoch_losses() const { return state_.epoch_losses; }
@@ -59,7 +59,7 @@ class TrainerCore {
 
  protected:
   TrainerCore(ModelState<T, D>& model, detail::BoundOptimizer<T, D> optimizer, TrainerConfig config);
-  ~TrainerCore();
+  ~TrainerCore() = default;
 
   LoaderConfig loader_config() const;
   /// Batches that the run has taken of a data set with this many an epoch. Throws Error if it is beyond an epoch's end.
@@ -143,13 +143,6 @@ TrainerCore<T, D>::TrainerCore(ModelState<T, D>& model, detail::BoundOptimizer<T
       (config_.checkpoint_every <= 0 && config_.keep_every <= 0 && !config_.checkpoint_samples) || !config_.out.empty(),
       "train: given checkpoint_every ", config_.checkpoint_every, ", keep_every ", config_.keep_every,
       " and checkpoint_samples ", config_.checkpoint_samples, " without a folder `out`");
-}
-template <Real T, Device D>
-TrainerCore<T, D>::~TrainerCore() = default;
-
-template <Real T, Device D>
-void TrainerCore<T, D>::keep(Rng& rng) {
-  kept_.push_back(&rng);
 }
 
 template <Real T, Device D>
