@@ -11,11 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include <stipple/diffusion/samplers/ddim.hpp>
-#include <stipple/diffusion/samplers/ddpm.hpp>
-#include <stipple/diffusion/samplers/dpm_solver.hpp>
-#include <stipple/diffusion/samplers/euler.hpp>
-#include <stipple/diffusion/samplers/heun.hpp>
 #include <stipple/io/hash.hpp>
 #include <stipple/metrics/classifier_features.hpp>
 #include <stipple/metrics/evaluate.hpp>
@@ -27,6 +22,7 @@
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
 #include "common/options.hpp"
+#include "common/samplers.hpp"
 
 namespace example {
 
@@ -47,31 +43,13 @@ struct SampleBatch {
   st::SamplerCallback callback;
 };
 
-/// The samples of a batch; `f` is a denoiser or a network on D, `variance` that of DDPM.
+/// The samples of a batch; `f` is a denoiser or a network on D, `variance` that of DDPM: small or large.
 template <st::Device D, class F>
-st::Tensor<float> draw_samples(const F& f, const st::Schedule& schedule, st::Variance variance, SampleBatch batch) {
-  int const steps = batch.how.steps;
-  auto const x_T = st::to<D>(batch.x_T);
-  auto const draw = [&] {
-    if (batch.how.sampler == "ddim")
-      return st::sample_ddim(f, x_T, schedule, {.steps = steps, .callback = batch.callback});
-    if (batch.how.sampler == "dpm_solver")
-      return st::sample_dpm_solver(f, x_T, schedule, {.steps = steps, .callback = batch.callback});
-    if (batch.how.sampler == "dpm_solver_sde")
-      return st::sample_dpm_solver(f, x_T, schedule, batch.rng,
-                                   {.steps = steps,
-                                    .algorithm = st::DpmAlgorithm::sde_dpm_solver_pp,
-                                    .first_sample = batch.first_sample,
-                                    .callback = batch.callback});
-    if (batch.how.sampler == "euler")
-      return st::sample_euler(f, x_T, schedule, {.steps = steps, .callback = batch.callback});
-    if (batch.how.sampler == "heun")
-      return st::sample_heun(f, x_T, schedule, {.steps = steps, .callback = batch.callback});
-    return st::sample_ddpm(
-        f, x_T, schedule, batch.rng,
-        {.steps = steps, .variance = variance, .first_sample = batch.first_sample, .callback = batch.callback});
-  };
-  return st::to<st::Cpu>(draw());
+st::Tensor<float> draw_samples(const F& f, const st::Schedule& schedule, const std::string& variance,
+                               SampleBatch batch) {
+  Sampler const sampler{.name = batch.how.sampler, .steps = batch.how.steps, .variance = variance};
+  return st::to<st::Cpu>(
+      run_sampler<D>(sampler, f, st::to<D>(batch.x_T), schedule, batch.rng, batch.callback, batch.first_sample));
 }
 
 /// The hash of a model's weights, or of their average.
@@ -154,14 +132,14 @@ inline FidReport::FidReport(const FidOptions& options, const CommonOptions& comm
 }
 
 inline void FidReport::take_over_earlier(const FidSubject& subject) {
-  auto fid = st::Json::object({{"sampled_from", subject.weights}, {"seed", std::to_string(common_.seed)}});
+  auto fid = st::Json::object({{"sampled_from", subject.weights}, {"seed", common_.seed}});
   fid["figures"] = st::Json::array();
   if (earlier_.is_object() && earlier_.contains("fid")) {
     auto const& before = earlier_.at("fid");
-    bool same = true;
-    for (const char* const name : {"sampled_from", "seed"})
-      same = same && st::get_string(before, name, where()) == st::get_string(fid, name, where());
-    if (same) fid["figures"] = st::get_array(before, "figures", where());
+    auto const& seed = st::get_field(before, "seed", where());
+    bool const same_seed = seed == common_.seed || seed == std::to_string(common_.seed);  // text in older files
+    if (same_seed && st::get_string(before, "sampled_from", where()) == subject.weights)
+      fid["figures"] = st::get_array(before, "figures", where());
   }
   if (options_.asked() || !fid["figures"].empty()) metrics_["fid"] = std::move(fid);
 }

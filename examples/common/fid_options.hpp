@@ -8,6 +8,8 @@
 
 #include <stipple/tensor/tensor.hpp>
 
+#include "common/sampler_options.hpp"
+
 namespace example {
 
 namespace st = stipple;
@@ -25,10 +27,13 @@ struct FidOptions {
 
 /// Adds --fid-classifier, --fid-count, --fid-samplers, --fid-steps and, where samples can be `guided`, --fid-guidance.
 inline void add_fid_options(CLI::App& app, FidOptions& o, bool guided) {
+  std::string const what = guided ? "every sampler with every number of steps and every guidance"
+                                  : "every sampler with every number of steps";
   auto* const classifier =
       app.add_option("--fid-classifier", o.classifier,
                      "File of weights from train_classifier; measures samples by it when training is done, or with "
-                     "--resume those of a finished run: every sampler with every number of steps and every guidance");
+                     "--resume those of a finished run: " +
+                         what);
   auto const add = [&](CLI::Option* option) { return option->needs(classifier)->group("Figures of samples"); };
   classifier->group("Figures of samples");
   add(app.add_option("--fid-count", o.count, "Images for each figure"))
@@ -36,7 +41,7 @@ inline void add_fid_options(CLI::App& app, FidOptions& o, bool guided) {
       ->capture_default_str();
   add(app.add_option("--fid-samplers", o.samplers,
                      "One or more of ddpm, ddim, dpm_solver, dpm_solver_sde, euler and heun"))
-      ->check(CLI::IsMember(std::vector<std::string>{"ddpm", "ddim", "dpm_solver", "dpm_solver_sde", "euler", "heun"}))
+      ->check(CLI::IsMember(sampler_names))
       ->capture_default_str();
   add(app.add_option("--fid-steps", o.steps,
                      "Numbers of sampling steps, each two calls of the network for heun; without it all timesteps"))
@@ -46,16 +51,20 @@ inline void add_fid_options(CLI::App& app, FidOptions& o, bool guided) {
       ->check(CLI::NonNegativeNumber);
 }
 
-/// Adds what --help says of the figures to its end.
-inline void add_fid_help(CLI::App& app) {
-  app.footer(
-      app.get_footer() +
+/// Adds what --help says of the figures to its end; for networks that are told `labels`, and samples that are `guided`.
+inline void add_fid_help(CLI::App& app, bool labels, bool guided) {
+  std::string text =
       "\n\n--fid-classifier adds FID, KID, precision and recall of --fid-count samples against the test images to\n"
-      "metrics.json, beside those of as many training images, which no sampler can be expected to beat, and with\n"
-      "labels the share of samples that the classifier takes for what was asked. The features are those of the\n"
-      "classifier alone: its FID is not to be compared with one by Inception. Labels are spread evenly; samples are\n"
-      "rounded to 256 values as in files. fid_steps.png and fid_guidance.png show the FID where there are several\n"
-      "figures. Each is written when it is there, so that the same command with --resume goes on after a stop.");
+      "metrics.json, beside those of as many training images, which no sampler can be expected to beat. The features\n"
+      "are those of the classifier alone: its FID is not to be compared with one by Inception. Samples are rounded to\n"
+      "256 values as in files. Each figure is written when it is there, so that the same command with --resume goes\n"
+      "on after a stop. fid_steps.png shows the FID where there are several numbers of steps.";
+  if (guided) text += "\nfid_guidance.png shows it where there are several scales of guidance.";
+  if (labels)
+    text +=
+        "\nLabels are spread evenly, and the share of samples that the classifier takes for what was asked is given "
+        "too.";
+  app.footer(app.get_footer() + text);
 }
 
 }  // namespace example

@@ -31,6 +31,7 @@ void add_options(CLI::App& app, fashion_mnist::Options& o) {
   app.add_option("--sample-count", o.sample_count, "Images to sample")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
+  add_sample_options(app, o.samples);
   add_fid_options(app, o.fid, false);
 }
 
@@ -45,21 +46,34 @@ int main(int argc, char** argv) {
   Names const variants{"--block", "--loss", "--schedule", "--recipe"};
   add_common_options(app, options, example::idx_help("fashion-mnist"), example::folder_help(app, variants));
   app.footer(
-      "A U-Net of widths 28, 56 and 112 is trained by Adam on randomly mirrored images.\n"
+      "The course is KAIST's AI504 (Programming for AI, 2023), practice 13: a U-Net of widths 28, 56 and 112 is\n"
+      "trained by Adam (1e-3) on the huber loss of the predicted noise, 5 epochs of randomly mirrored images in "
+      "batches\n"
+      "of 128; beta from 1e-4 to 0.02 in T = 200 equal steps. It sets no mark; the losses that it prints in its fifth\n"
+      "epoch have a mean of 0.0455.\n"
       "bf16 is the default because it is several times as fast as fp32 where the processor multiplies bf16 matrices,\n"
       "takes half the memory, and reaches the same loss: weights, statistics and sums stay fp32. --precision fp32 is\n"
       "the course's arithmetic.\n"
       "The course's schedule leaves 36 % of an image's amplitude at the last timestep, but its sampling starts from "
       "noise\n"
       "alone, which costs much of the samples' quality; --recipe best starts where the schedule ends.\n"
-      "A step of sampling adds the noise to the mean. The course's p_sample multiplies them, which is a slip.\n"
+      "Samples take all timesteps of DDPM. A step adds the noise to the mean. The course's p_sample multiplies them, "
+      "which is a\n"
+      "slip.\n" +
+      example::sample_help() +
+      "\n"
       "The course's 8 groups of the ResNet blocks' norms do not divide 28 channels: the largest number below that\n"
-      "divides all widths, 7, is taken.\n\n"
-      "Writes metrics.json, log.jsonl, checkpoint.safetensors, loss.png, samples.png and denoising.gif. SIGINT,\n"
-      "SIGTERM and SIGHUP end the run with a checkpoint.");
-  example::add_fid_help(app);
+      "divides all widths, 7, is taken.\n"
+      "Time to expect, for the 5 epochs on two idle cores with AVX-512 bf16: 26 minutes (0.66 s a step), with --block\n"
+      "resnet 24 (0.61 s), and under a minute for the samples.\n\n"
+      "Writes metrics.json, log.jsonl, checkpoint.safetensors, loss.png, samples.png and denoising.gif, whose gray "
+      "goes\n"
+      "from -1 to 1 in each frame, and beyond where its values do. SIGINT, SIGTERM and SIGHUP end the run with a\n"
+      "checkpoint and loss.png.");
+  example::add_fid_help(app, false, false);
   return example::run_program(app, options, argc, argv, [&] {
     example::name_folder(app, options, variants);
+    example::check_sampler_options(app, options.samples.sampler);
     if (options.best() && app.count("--learning-rate") == 0) options.learning_rate = 2e-3;
     return example::run_on_device(options, fashion_mnist::run_fp32, fashion_mnist::run_bf16, fashion_mnist::run_cuda);
   });

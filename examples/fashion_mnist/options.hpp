@@ -15,6 +15,7 @@ struct Options : example::TrainingOptions {
   std::string recipe = "course";
   int timesteps = 200;
   st::Index sample_count = 64;
+  example::SampleOptions samples;
   example::FidOptions fid;
 
   bool best() const { return recipe == "best"; }

@@ -11,7 +11,6 @@
 #include <stipple/diffusion/gaussian_start.hpp>
 #include <stipple/diffusion/noise.hpp>
 #include <stipple/diffusion/recorded_denoiser.hpp>
-#include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/io/gif.hpp>
 #include <stipple/io/image.hpp>
 #include <stipple/models/annotated_unet.hpp>
@@ -22,6 +21,7 @@
 #include "common/fid.hpp"
 #include "common/idx_data.hpp"
 #include "common/measure.hpp"
+#include "common/pictures.hpp"
 #include "common/training_data.hpp"
 #include "common/training_log.hpp"
 #include "fashion_mnist/options.hpp"
@@ -36,6 +36,7 @@ class Run {
         data_(example::idx_images("fashion-mnist", options.data)),
         net_(make_net(options, data_)),
         trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()),
+        sampler_(options.samples.sampler.for_timesteps(options.timesteps, "--sample-steps")),
         fid_(options.fid, options, "fashion-mnist", options.timesteps) {}
 
   int operator()() {
@@ -43,10 +44,13 @@ class Run {
     example::open_run(trainer_, options_);
     describe();
     auto const result = train();
-    if (result.signal != 0) return example::interrupted(result);
     example::TrainingLog const log(out / "log.jsonl");
     log.plot(out / "loss.png", 100);
+    if (result.signal != 0) return example::interrupted(result);
     auto metrics = options_.to_json();
+    metrics["seed"] = options_.seed;
+    metrics.update(sampler_.to_json());
+    metrics["sample_seed"] = sample_seed();
     metrics["parameters"] = example::parameter_count(net_);
     metrics["steps"] = result.step;
     metrics["epoch_losses"] = result.epoch_losses;
@@ -76,6 +80,7 @@ class Run {
 
   st::TrainerConfig trainer_config() const {
     auto config = options_.trainer_config();
+    config.results = {"metrics.json", "loss.png", "samples.png", "denoising.gif", "fid_steps.png"};
     config.flip = true;
     config.configuration = options_.to_json();
     example::add_training_data(config.configuration, data_);
@@ -131,28 +136,29 @@ class Run {
     return st::GaussianStart(ddpm_.schedule, data_.batch(samples, nullptr).images);
   }
 
-  // All timesteps of DDPM: samples.png has what comes out, denoising.gif how one of the samples got there.
+  std::uint64_t sample_seed() const { return options_.samples.seed.value_or(options_.seed); }
+
+  // samples.png has what comes out, denoising.gif how one of the samples got there.
   //
-  // A step adds noise to the mean, mean + sqrt(posterior variance) z (Ho et al. 2020, algorithm 2, line 4). The
+  // A step of DDPM adds noise to the mean, mean + sqrt(posterior variance) z (Ho et al. 2020, algorithm 2, line 4). The
   // course's p_sample multiplies them there, by mistake: "model_mean * torch.sqrt(posterior_variance_t) * noise".
   void sample(st::Json& metrics) const {
     example::Stopwatch const watch;
-    st::Rng rng(options_.seed);
+    st::Rng rng(sample_seed());
     auto const x_T = start(options_.sample_count, rng, 0);
-    st::Progress progress(0, options_.timesteps, options_.quiet, st::peak_memory<D>);
+    st::Progress progress(0, sampler_.steps, options_.quiet, st::peak_memory<D>);
     // Of a generator of its own, so that the samples do not depend on it.
     auto const chosen =
-        st::Rng(options_.seed).integers({1}, 0, static_cast<std::int32_t>(options_.sample_count)).item();
+        st::Rng(sample_seed()).integers({1}, 0, static_cast<std::int32_t>(options_.sample_count)).item();
     std::vector<st::Tensor<std::uint8_t>> frames;  // one after each step
-    st::DdpmSamplerOptions sampler;
-    sampler.callback = [&](const st::SamplerStep& step) {
+    auto const callback = [&](const st::SamplerStep& step) {
       auto const one = step.x.slice(chosen, chosen + 1);
-      frames.push_back(st::make_grid(st::to_uint8(one), {.padding = 0, .scale = 4}));
+      frames.push_back(st::make_grid(example::visible_pixels(one), {.padding = 0, .scale = 4}));
       progress.update(step.index + 1, std::numeric_limits<double>::quiet_NaN());
       return true;
     };
-    auto const samples =
-        st::to<st::Cpu>(st::sample_ddpm(st::recorded<D>(net()), st::to<D>(x_T), ddpm_.schedule, rng, sampler));
+    auto const samples = st::to<st::Cpu>(
+        example::run_sampler<D>(sampler_, st::recorded<D>(net()), st::to<D>(x_T), ddpm_.schedule, rng, callback));
     metrics["sample_seconds"] = watch.seconds();
     st::FilePath const out = options_.out;
     st::write_grid(out / "samples.png", samples, {.scale = 2});
@@ -166,8 +172,7 @@ class Run {
                                 .sample = [this](example::SampleBatch batch) {
                                   if (gaussian_start_)
                                     batch.x_T = start(batch.x_T.dim(0), batch.rng, batch.first_sample);
-                                  return example::draw_samples<D>(net(), ddpm_.schedule, st::Variance::fixed_small,
-                                                                  batch);
+                                  return example::draw_samples<D>(net(), ddpm_.schedule, "small", batch);
                                 }});
   }
 
@@ -179,6 +184,7 @@ class Run {
   example::Input<D> input_;
   st::DiffusionStep<Net, st::Ddpm> step_{net_, ddpm_};
   st::Trainer<Net, st::Adam> trainer_;
+  example::Sampler sampler_;
   example::FidReport fid_;
   std::optional<st::GaussianStart> gaussian_start_ = make_gaussian_start();
 };

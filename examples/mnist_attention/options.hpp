@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/fid_options.hpp"
+#include "common/schedule_options.hpp"
 #include "common/training_options.hpp"
 
 namespace mnist_attention {
@@ -13,28 +14,33 @@ struct Options : example::TrainingOptions {
   std::string recipe = "course";
   st::Index width = 16;
   int timesteps = 1000;
+  example::NoiseSchedule noise;
   st::Index validation_count = 5000;
   st::Index validation_batch = 1000;
   int validation_draws = 10;
   st::Index sample_count = 10;
+  std::int32_t label = 3;
+  example::SampleOptions samples{.sampler = {.variance = "large"}};
   example::FidOptions fid;
 
   bool best() const { return recipe == "best"; }
-  /// Timesteps between the states in a history; ten are shown.
-  int history_interval() const { return std::max(1, timesteps / 10); }
+  /// Timesteps between those at which the forward process is shown.
+  int shown_interval() const { return std::max(1, timesteps / 10); }
 
   /// What makes the run what it is, for metrics.json and the checkpoint.
   st::Json to_json() const {
-    return st::Json::object({{"example", "mnist_attention"},
-                             {"conditional", conditional},
-                             {"recipe", recipe},
-                             {"width", width},
-                             {"num_train_timesteps", timesteps},
-                             {"batch", batch},
-                             {"learning_rate", learning_rate},
-                             {"validation_count", validation_count},
-                             {"precision", precision},
-                             {"seed", std::to_string(seed)}});
+    auto json = st::Json::object({{"example", "mnist_attention"},
+                                  {"conditional", conditional},
+                                  {"recipe", recipe},
+                                  {"width", width},
+                                  {"num_train_timesteps", timesteps},
+                                  {"batch", batch},
+                                  {"learning_rate", learning_rate},
+                                  {"validation_count", validation_count},
+                                  {"precision", precision},
+                                  {"seed", std::to_string(seed)}});
+    noise.add_to(json);
+    return json;
   }
 };
 

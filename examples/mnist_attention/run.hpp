@@ -9,7 +9,6 @@
 
 #include <stipple/data/transform.hpp>
 #include <stipple/diffusion/diffusion_step.hpp>
-#include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/models/radboud_unet.hpp>
 #include <stipple/optim/schedule.hpp>
 #include <stipple/train/trainer.hpp>
@@ -33,6 +32,7 @@ class Run {
         data_(split(options)),
         net_(make_net(options)),
         trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()),
+        sampler_(options.samples.sampler.for_timesteps(options.timesteps, "--sample-steps")),
         fid_(options.fid, options, "mnist", options.timesteps) {
     trainer_.validate = [this](std::int64_t step) { return end_epoch(step); };
   }
@@ -52,6 +52,10 @@ class Run {
       averaged += validation_loss(static_cast<std::uint64_t>(draw)) / options_.validation_draws;
     double const rate = static_cast<double>(options_.images_seen(train_set().size(), log.step_count())) / log.seconds;
     auto metrics = options_.to_json();
+    metrics["seed"] = options_.seed;
+    metrics.update(options_.noise.to_json());
+    metrics.update(sampler_.to_json());
+    metrics["sample_seed"] = sample_seed();
     metrics["parameters"] = example::parameter_count(net_);
     metrics["steps"] = result.step;
     metrics["epoch_losses"] = epochs;
@@ -93,6 +97,9 @@ class Run {
 
   st::TrainerConfig trainer_config() const {
     auto config = options_.trainer_config();
+    config.results = {"metrics.json", "loss.png",        "forward_process.png", "noised_batch.png",
+                      "history.png",  "fixed_start.png", "deterministic.png",   "history_of_*.png",
+                      "digits.png",   "fid_steps.png"};
     config.validate_every = options_.steps_per_epoch(train_set().size());
     config.configuration = options_.to_json();
     example::add_training_data(config.configuration, train_set());
@@ -126,7 +133,7 @@ class Run {
     auto const x0 = loader.next().images, first = x0.slice(0, 1);
     st::Rng rng(options_.seed);
     std::vector<st::ImagePanel> panels;
-    for (std::int32_t t = 0; t < options_.timesteps; t += options_.history_interval()) {
+    for (std::int32_t t = 0; t < options_.timesteps; t += options_.shown_interval()) {
       auto const noise = st::draw_normal(rng, first.shape(), st::Purpose::noise);
       auto const x_t = st::q_sample(ddpm_.schedule, first, st::Tensor<std::int32_t>({1}, t), noise);
       panels.push_back(example::panel("t=" + std::to_string(t), x_t));
@@ -178,21 +185,24 @@ class Run {
     return sum / static_cast<double>(set.size());
   }
 
-  // All timesteps of DDPM from x_T; returns ten of the states that it passes, the samples last.
+  // From x_T; returns ten of the states that the sampler passes, at equal distances, the samples last. Of the course's
+  // 1000 timesteps these are 900, 800, ..., 0.
   template <class Denoiser, class Noise>
   States history(const Denoiser& denoiser, const st::Tensor<float>& x_T, Noise&& noise) const {
-    st::Progress progress(0, options_.timesteps, options_.quiet, st::peak_memory<D>);
+    constexpr int columns = 10;
+    st::Progress progress(0, sampler_.steps, options_.quiet, st::peak_memory<D>);
     States states;
-    st::DdpmSamplerOptions sampler;
-    sampler.variance = st::Variance::fixed_large;
-    sampler.callback = [&](const st::SamplerStep& step) {
-      if (static_cast<int>(step.timestep) % options_.history_interval() == 0) states.push_back(step.x);
+    auto const callback = [&](const st::SamplerStep& step) {
+      int const left = step.steps - 1 - step.index;
+      bool const is_last = left == 0;
+      if (is_last || left * columns / step.steps != (left - 1) * columns / step.steps) states.push_back(step.x);
       progress.update(step.index + 1, std::numeric_limits<double>::quiet_NaN());
       return true;
     };
-    st::sample_ddpm(denoiser, st::to<D>(x_T), ddpm_.schedule, noise, sampler);
+    example::run_sampler<D>(sampler_, denoiser, st::to<D>(x_T), ddpm_.schedule, noise, callback);
     return states;
   }
+  std::uint64_t sample_seed() const { return options_.samples.seed.value_or(options_.seed); }
 
   void sample(st::Json& metrics) const {
     example::Stopwatch const watch;
@@ -205,7 +215,7 @@ class Run {
 
   // The course's three experiments: its sampler, one start for all samples, and no noise on the way.
   void sample_histories(st::Json& metrics) const {
-    st::Rng rng(options_.seed);
+    st::Rng rng(sample_seed());
     auto const x_T = rng.normal(images(options_.sample_count));
     example::write_history(out_ / "history.png", history(net(), x_T, rng));
     st::Tensor<float> same(x_T.shape());
@@ -217,13 +227,13 @@ class Run {
     example::write_history(out_ / "deterministic.png", history(net(), x_T, no_noise));
   }
 
-  // A history of the digit 3, and samples of all digits.
+  // A history of one digit, the course's is 3, and samples of all digits.
   void sample_digits() const {
-    st::Rng rng(options_.seed);
+    st::Rng rng(sample_seed());
     st::Index const n = options_.sample_count;
-    st::Tensor<std::int32_t> const threes({n}, 3);
-    example::write_history(out_ / "history_of_3.png",
-                           history(st::with_labels(net(), st::to<D>(threes)), rng.normal(images(n)), rng));
+    st::Tensor<std::int32_t> const same({n}, options_.label);
+    example::write_history(out_ / ("history_of_" + std::to_string(options_.label) + ".png"),
+                           history(st::with_labels(net(), st::to<D>(same)), rng.normal(images(n)), rng));
     st::Tensor<std::int32_t> labels({classes * n});
     for (st::Index i = 0; i < labels.size(); ++i) labels.data()[i] = static_cast<std::int32_t>(i / n);
     auto const states = history(st::with_labels(net(), st::to<D>(labels)), rng.normal(images(labels.size())), rng);
@@ -233,7 +243,7 @@ class Run {
   int write_figures(const st::Json& metrics) {
     auto const sample = [this](const example::SampleBatch& batch) {
       auto const draw = [&](auto const& denoiser) {
-        return example::draw_samples<D>(denoiser, ddpm_.schedule, st::Variance::fixed_large, batch);
+        return example::draw_samples<D>(denoiser, ddpm_.schedule, "large", batch);
       };
       return options_.conditional ? draw(st::with_labels(net(), st::to<D>(batch.labels))) : draw(net());
     };
@@ -248,13 +258,14 @@ class Run {
   Options options_;
   st::FilePath out_ = options_.out;
   std::pair<st::ImageDataset, st::ImageDataset> data_;
-  st::Ddpm ddpm_{st::linear_schedule({.num_train_timesteps = options_.timesteps})};
+  st::Ddpm ddpm_{options_.noise(options_.timesteps)};
   st::Model<Net> net_;
   example::Input<D> input_;
   st::DiffusionStep<Net, st::Ddpm> step_{net_, ddpm_};
   st::DiffusionStep<Net, st::Ddpm, st::Tensor<std::int32_t, D>> labelled_step_{net_, ddpm_};
   std::vector<double> validation_losses_;  // after each epoch; NaN where a log that was cut off does not tell it
   st::Trainer<Net, st::Adam> trainer_;
+  example::Sampler sampler_;
   example::FidReport fid_;
 };
 

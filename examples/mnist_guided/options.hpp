@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "common/fid_options.hpp"
+#include "common/schedule_options.hpp"
 #include "common/training_options.hpp"
 
 namespace mnist_guided {
@@ -16,25 +17,29 @@ struct Options : example::TrainingOptions {
   st::Index width = 128;
   double decay = 1;  ///< of the learning rate, after each epoch
   int timesteps = 300;
+  example::NoiseSchedule noise;
   double unconditional = 0.1;
   double guidance = 5;
   st::Index sample_count = 40;
+  example::SampleOptions samples;
   example::FidOptions fid;
 
   bool has_classes() const { return network == "class"; }
 
   /// What makes the run what it is, for metrics.json and the checkpoint.
   st::Json to_json() const {
-    return st::Json::object({{"example", "mnist_guided"},
-                             {"network", network},
-                             {"width", width},
-                             {"num_train_timesteps", timesteps},
-                             {"p_uncond", has_classes() ? unconditional : 0},
-                             {"batch", batch},
-                             {"learning_rate", learning_rate},
-                             {"decay", decay},
-                             {"precision", precision},
-                             {"seed", std::to_string(seed)}});
+    auto json = st::Json::object({{"example", "mnist_guided"},
+                                  {"network", network},
+                                  {"width", width},
+                                  {"num_train_timesteps", timesteps},
+                                  {"p_uncond", has_classes() ? unconditional : 0},
+                                  {"batch", batch},
+                                  {"learning_rate", learning_rate},
+                                  {"decay", decay},
+                                  {"precision", precision},
+                                  {"seed", std::to_string(seed)}});
+    noise.add_to(json);
+    return json;
   }
 };
 

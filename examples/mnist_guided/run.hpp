@@ -8,7 +8,6 @@
 
 #include <stipple/diffusion/ddpm.hpp>
 #include <stipple/diffusion/guidance.hpp>
-#include <stipple/diffusion/samplers/ddpm.hpp>
 #include <stipple/io/gif.hpp>
 #include <stipple/models/berkeley_unet.hpp>
 #include <stipple/optim/schedule.hpp>
@@ -49,6 +48,7 @@ class Run {
         data_(example::idx_images("mnist", options.data)),
         net_(make_net(options)),
         trainer_(net_, st::Adam{{.learning_rate = options.learning_rate}}, trainer_config()),
+        sampler_(options.samples.sampler.for_timesteps(options.timesteps, "--sample-steps")),
         fid_(options.fid, options, "mnist", options.timesteps, own_guidance()) {
     trainer_.sample = [this](std::int64_t step) { end_epoch(step); };
   }
@@ -57,12 +57,16 @@ class Run {
     example::open_run(trainer_, options_);
     describe();
     auto const result = train();
-    if (result.signal != 0) return example::interrupted(result);
     example::TrainingLog const log(out_ / "log.jsonl");
     log.plot(out_ / "loss.png", 50);
+    if (result.signal != 0) return example::interrupted(result);
     double const rate = static_cast<double>(options_.images_seen(data_.size(), log.step_count())) / log.seconds;
     auto metrics = options_.to_json();
-    metrics["guidance"] = options_.guidance;
+    metrics["seed"] = options_.seed;
+    metrics.update(options_.noise.to_json());
+    metrics.update(sampler_.to_json());
+    metrics["sample_seed"] = sample_seed();
+    if (options_.has_classes()) metrics["guidance"] = options_.guidance;
     metrics["parameters"] = example::parameter_count(net_);
     metrics["steps"] = result.step;
     metrics["epoch_losses"] = result.epoch_losses;
@@ -96,6 +100,8 @@ class Run {
 
   st::TrainerConfig trainer_config() const {
     auto config = options_.trainer_config();
+    config.results = {"metrics.json",       "loss.png",           "samples_epoch_*.png", "samples_epoch_*.gif",
+                      "samples_step_*.png", "samples_step_*.gif", "fid_steps.png",       "fid_guidance.png"};
     config.sample_every = options_.steps_per_epoch(data_.size());
     config.configuration = options_.to_json();
     example::add_training_data(config.configuration, data_);
@@ -126,28 +132,27 @@ class Run {
     if ((epoch == 1 || epoch % 5 == 0) && step < total_steps()) sample(step);
   }
 
-  // All timesteps of DDPM from the same noise each time: a picture of the samples, and an animation of how they came.
+  std::uint64_t sample_seed() const { return options_.samples.seed.value_or(options_.seed + 1); }
+
+  // From the same noise each time: a picture of the samples, and an animation of how they came.
   void sample(std::int64_t step) const {
-    auto const per_epoch = options_.steps_per_epoch(data_.size());
-    auto const name = step % per_epoch == 0 ? "samples_epoch_" + std::to_string(step / per_epoch)
-                                            : "samples_step_" + std::to_string(step);
+    auto const name = "samples_" + options_.step_name(data_.size(), step);
     st::Index const n = options_.sample_count;
-    st::Rng rng(options_.seed + 1);
+    st::Rng rng(sample_seed());
     auto const x_T = st::to<D>(rng.normal(data_.images.shape().with(0, n)));
-    st::Progress progress(0, options_.timesteps, options_.quiet, st::peak_memory<D>);
+    st::Progress progress(0, sampler_.steps, options_.quiet, st::peak_memory<D>);
     std::vector<st::Tensor<std::uint8_t>> frames;
-    st::DdpmSamplerOptions sampler;
-    sampler.callback = [&](const st::SamplerStep& now) {
-      if (is_kept(static_cast<int>(now.timestep) + 1)) frames.push_back(grid(now.x));
+    auto const callback = [&](const st::SamplerStep& now) {
+      if (is_kept(now)) frames.push_back(grid(now.x));
       progress.update(now.index + 1, std::numeric_limits<double>::quiet_NaN());
       return true;
     };
     if (options_.has_classes()) {
       st::Tensor<std::int32_t> labels({n});
       for (st::Index i = 0; i < n; ++i) labels.data()[i] = static_cast<std::int32_t>(i % classes);
-      st::sample_ddpm(guided(labels, options_.guidance), x_T, ddpm_.schedule, rng, sampler);
+      example::run_sampler<D>(sampler_, guided(labels, options_.guidance), x_T, ddpm_.schedule, rng, callback);
     } else {
-      st::sample_ddpm(network(), x_T, ddpm_.schedule, rng, sampler);
+      example::run_sampler<D>(sampler_, network(), x_T, ddpm_.schedule, rng, callback);
     }
     st::write_png(out_ / (name + ".png"), frames.back());
     st::write_gif(out_ / (name + ".gif"), frames, {.delay_ms = 100, .last_delay_ms = 1500});
@@ -164,7 +169,7 @@ class Run {
   int write_figures(const st::Json& metrics) {
     auto const sample = [this](const example::SampleBatch& batch) {
       auto const draw = [&](auto const& denoiser) {
-        return example::draw_samples<D>(denoiser, ddpm_.schedule, st::Variance::fixed_small, batch);
+        return example::draw_samples<D>(denoiser, ddpm_.schedule, "small", batch);
       };
       return example::from_unit_range(batch.how.guidance ? draw(guided(batch.labels, *batch.how.guidance))
                                                          : draw(network()));
@@ -175,20 +180,24 @@ class Run {
                                 .sample = sample});
   }
 
-  // The course's caches, of x after the step at t = 1 ... T.
-  bool is_kept(int t) const { return t % 20 == 0 || t == options_.timesteps || t < 8; }
+  // The course's caches, of x after the step at t = 1 ... T; every step of a sampler with fewer.
+  bool is_kept(const st::SamplerStep& step) const {
+    auto const t = static_cast<int>(step.timestep) + 1;
+    return step.steps < options_.timesteps || t % 20 == 0 || t == options_.timesteps || t < 8;
+  }
 
   static st::Tensor<std::uint8_t> grid(const st::Tensor<float>& x) {
-    return st::make_grid(st::to_uint8(example::from_unit_range(x)), {.columns = classes, .scale = 2});
+    return st::make_grid(example::visible_pixels(example::from_unit_range(x)), {.columns = classes, .scale = 2});
   }
 
   Options options_;
   st::FilePath out_ = options_.out;
   st::ImageDataset data_;
-  st::Ddpm ddpm_{st::linear_schedule({.num_train_timesteps = options_.timesteps})};
+  st::Ddpm ddpm_{options_.noise(options_.timesteps)};
   st::Model<Net> net_;
   example::Input<D> input_;
   st::Trainer<Net, st::Adam> trainer_;
+  example::Sampler sampler_;
   example::FidReport fid_;
 };
 

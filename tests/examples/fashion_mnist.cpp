@@ -48,6 +48,13 @@ TEST_CASE("fashion_mnist: numbers, log and pictures of two epochs") {
   CHECK(samples.dim(1) == samples.dim(0));
   CHECK(stipple::read_png(out / "loss.png").size() > 0);
   CHECK(frame_delays(out / "denoising.gif", 4 * image_size) == std::vector<int>{5, 5, 5, 5, 5, 100});
+  CHECK(metric(out, "seed") == 1);
+  auto const before = bytes_of(out / "samples.png");
+  require_success(
+      fashion_mnist(data, out, "--epochs 2 --resume --sampler dpm_solver --sample-steps 3 --sample-seed 8"));
+  CHECK(bytes_of(out / "samples.png") != before);
+  CHECK(frame_delays(out / "denoising.gif", 4 * image_size) == std::vector<int>{5, 5, 100});
+  CHECK(metric(out, "sample_seed") == 8);
 }
 
 TEST_CASE("fashion_mnist: what it keeps to animate one sample does not grow with their number") {
@@ -82,7 +89,9 @@ TEST_CASE("fashion_mnist: stopped by time or signal and resumed, the bytes are t
   require_success(fashion_mnist(data, parts, options + " --threads 1 --max-minutes 1e-9"));
   CHECK(metric(parts, "steps") == 1);
   CHECK(stipple::read_png(parts / "samples.png").size() > 0);
+  std::filesystem::remove(parts / "loss.png");
   require_interrupted(fashion_mnist(data, parts, options + " --threads 1 --resume --checkpoint-every 2"), parts);
+  CHECK(stipple::read_png(parts / "loss.png").size() > 0);
   require_success(fashion_mnist(data, parts, options + " --threads 1 --resume"));
   CHECK(checkpoint_bytes(parts) == checkpoint_bytes(whole));
   CHECK(logged_losses(parts) == logged_losses(whole));
@@ -97,10 +106,12 @@ TEST_CASE("fashion_mnist: what cannot be done is said in a sentence") {
   auto const help = require_success(program("fashion_mnist") + " --help").output;
   for (const char* const option :
        {"--block", "--loss", "--schedule", "--epochs", "--steps", "--recipe", "--max-minutes", "--batch", "--out",
-        "--seed", "--threads", "--precision", "--resume", "--checkpoint-every", "--data", "--quiet", "p_sample"})
+        "--seed", "--threads", "--precision", "--resume", "--checkpoint-every", "--data", "--quiet", "p_sample",
+        "AI504", "Time to expect"})
     CHECK(help.find(option) != std::string::npos);
   require_failure(fashion_mnist(data, out, "--block vit"), 2, "--block");
   require_failure(fashion_mnist(data, out, "--loss l3"), 2, "--loss");
+  require_failure(fashion_mnist(data, out, "--sample-steps 7"), 1, "--sample-steps: given 7 steps, wanted 1 to 6");
   require_failure(fashion_mnist(data, out, "--max-minutes -1"), 2, "--max-minutes");
   require_failure(fashion_mnist(data, out, "--epochs 0"), 2, "--epochs");
   require_failure(fashion_mnist(data, out, "--epochs 4611686018427387904"), 2, "--epochs");  // times 2 steps

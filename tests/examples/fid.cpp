@@ -101,6 +101,12 @@ TEST_CASE("figures of samples: a repeated run measures nothing twice, and other 
   CHECK(second[1] == first[1]);  // with its seconds
   require_success(place.guided(out, "--resume"));
   CHECK(figures_of(out) == second);
+  CHECK(number(fid_of(out), "seed") == 1);
+  auto older = stipple::read_json(out / "metrics.json");
+  older["fid"]["seed"] = "1";
+  stipple::write_json(out / "metrics.json", older);
+  require_success(place.guided(out, "--resume"));
+  CHECK(figures_of(out) == second);
   require_success(place.guided(out, "--resume --fid-count 7" + place.by_classifier()));
   CHECK(figures_of(out).size() == 5);
   CHECK(figures_of(out)[2] == second[2]);
@@ -173,6 +179,9 @@ TEST_CASE("figures of samples: what cannot be done is said before training") {
   require_failure(place.guided(out, "--fid-classifier " + quoted(place / "other.safetensors")), 1,
                   "is not of this network");
   require_failure(place.command("fashion_mnist", out, "--fid-guidance 1"), 2, "--fid-guidance");
+  auto const clothes = require_success(program("fashion_mnist") + " --help").output;
+  for (const char* const words : {"every guidance", "fid_guidance.png", "Labels are spread"})
+    CHECK(clothes.find(words) == std::string::npos);
   auto const test_images = place / "mnist" / "t10k-images-idx3-ubyte";
   write_idx(place / "mnist", "t10k", 12, 30);
   require_failure(place.guided(out, given), 1, "given images of 30 x 30 pixels");

@@ -54,10 +54,37 @@ TEST_CASE("mnist_attention: numbers, log and pictures of two epochs") {
   CHECK(metric(out, "validation_loss_averaged") != validated[1]);
   CHECK(metric(out, "examples_per_second") == Approx(32 / metric(out, "train_seconds")));
   CHECK(metric(out, "fixed_start_deviation") > 0);
+  CHECK(metric(out, "seed") == 12345);
+  CHECK(metric(out, "sample_seed") == 12345);
+  CHECK(stipple::get_string(stipple::read_json(out / "metrics.json"), "variance", "metrics.json") == "large");
   for (const char* const name : {"history.png", "fixed_start.png", "deterministic.png"}) check_grid(out / name, 3, 10);
   CHECK(bytes_of(out / "history.png") != bytes_of(out / "deterministic.png"));
   for (const char* const name : {"loss.png", "forward_process.png", "noised_batch.png"})
     CHECK(stipple::read_png(out / name).size() > 0);
+}
+
+TEST_CASE("mnist_attention: other schedules, samplers and seeds") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder), out = folder / "run", cosine = folder / "cosine";
+  std::string const options = network + validation + "--steps 1 --validation-draws 1 ";
+  require_success(mnist_attention(data, out, options + "--beta-start 1e-5 --beta-end 0.5"));
+  CHECK(metric(out, "beta_end") == 0.5);
+  require_failure(mnist_attention(data, out, options + "--resume"), 1, "the checkpoint has program.beta_");
+  require_success(mnist_attention(data, cosine, options + "--schedule cosine"));
+  CHECK(bytes_of(out / "forward_process.png") != bytes_of(cosine / "forward_process.png"));
+  auto const history = bytes_of(cosine / "history.png");
+  auto const again = options + "--schedule cosine --resume ";
+  require_success(mnist_attention(data, cosine, again + "--variance small"));
+  CHECK(bytes_of(cosine / "history.png") != history);
+  require_success(mnist_attention(data, cosine, again + "--sample-seed 3"));
+  CHECK(bytes_of(cosine / "history.png") != history);
+  require_success(mnist_attention(data, cosine, again));
+  CHECK(bytes_of(cosine / "history.png") == history);
+  // DDIM without noise: one start is one digit.
+  require_success(mnist_attention(data, cosine, again + "--sampler ddim --sample-steps 20"));
+  check_grid(cosine / "history.png", 3, 10);
+  CHECK(stipple::get_number(stipple::read_json(cosine / "metrics.json"), "fixed_start_deviation", "metrics.json") == 0);
+  CHECK(bytes_of(cosine / "history.png") == bytes_of(cosine / "deterministic.png"));
 }
 
 TEST_CASE("mnist_attention: the course's networks have its parameters, and the digits are sampled") {
@@ -70,6 +97,10 @@ TEST_CASE("mnist_attention: the course's networks have its parameters, and the d
   CHECK(metric(conditional, "parameters") == 811201);
   check_grid(conditional / "history_of_3.png", 3, 10);
   check_grid(conditional / "digits.png", 10, 3);
+  require_success(mnist_attention(data, conditional,
+                                  options + " --conditional --resume --label 7 --sampler ddim --sample-steps 5"));
+  check_grid(conditional / "history_of_7.png", 3, 5);
+  CHECK(metric(conditional, "sampler_steps") == 5);
   CHECK_FALSE(std::filesystem::exists(conditional / "history.png"));
   CHECK(metric_list(plain, "epoch_losses").empty());
   CHECK(metric(plain, "loss") == Approx(logged_losses(plain)[0]));
@@ -106,6 +137,12 @@ TEST_CASE("mnist_attention: what cannot be done is said in a sentence") {
     CHECK(help.find(words) != std::string::npos);
   require_failure(mnist_attention(data, out, "--recipe other"), 2, "--recipe");
   require_failure(mnist_attention(data, out, "--width 0"), 2, "--width");
+  require_failure(mnist_attention(data, out, "--label 3"), 1, "--label: without --conditional");
+  require_failure(mnist_attention(data, out, "--conditional --label 10"), 2, "--label");
+  require_failure(mnist_attention(data, out, "--schedule cosine --beta-start 1"), 1,
+                  "--beta-start: the cosine schedule");
+  require_failure(mnist_attention(data, out, small + "--sampler euler --sample-steps 21"), 1,
+                  "--sample-steps: given 21 steps, wanted 1 to 20");
   require_failure(mnist_attention(data, out, "--validation-count 24"), 1, "--validation-count: given 24 of 24 images");
   require_failure(mnist_attention(folder / "nowhere", out, ""), 1, "scripts/get-data mnist");
   require_failure(mnist_attention(data, out, small + "--steps 1 --resume"), 1, "no checkpoint");

@@ -89,6 +89,39 @@ TEST_CASE("programs: a second run in the folder of one that is at work is refuse
   CHECK_FALSE(logged_losses(out).empty());  // which requires that no step is missing or there twice
 }
 
+TEST_CASE("programs: the pictures of an earlier run move with it, others stay") {
+  ScratchFolder const folder;
+  auto const data = write_data(folder);
+  auto const names_in = [](const Path& out) {
+    std::vector<std::string> names;
+    for (auto const& entry : std::filesystem::directory_iterator(out))
+      if (entry.is_regular_file() && !entry.path().filename().string().starts_with("."))
+        names.push_back(entry.path().filename().string());
+    return names;
+  };
+  auto const check = [&](const std::string& name, const std::string& first, const std::string& second) {
+    INFO(name << " " << first);
+    auto const out = folder / "run" / name;
+    require_success(command(name, data, first) + to(out));
+    auto const before = names_in(out);
+    put_bytes(out / "photo.png", "mine");
+    require_success(command(name, data, second) + to(out));
+    for (auto const& file : before) {
+      INFO(file);
+      CHECK(std::filesystem::exists(out / "earlier-1" / file));
+    }
+    CHECK(bytes_of(out / "photo.png") == "mine");
+    CHECK(before.size() >= 5);
+  };
+  check("mnist_attention", "--epochs 1", "--steps 1 --conditional --label 4");
+  check("mnist_guided", "--steps 4", "--steps 1");
+  check("mnist_denoiser", "--steps 4", "--steps 1");
+  check("train_classifier", "--epochs 1", "--steps 1");
+  check("fashion_mnist", "--steps 2 --timesteps 5 --sample-count 2", "--steps 1 --timesteps 5 --sample-count 2");
+  check("points2d", "--steps 3 --recipe best", "--steps 1");
+  CHECK_FALSE(std::filesystem::exists(folder / "run/points2d/samples_at_2.png"));
+}
+
 TEST_CASE("programs: without --out the folder has the name of what was chosen") {
   ScratchFolder const folder;
   auto const data = write_data(folder);
