@@ -9,21 +9,15 @@
 
 #include <stipple/diffusion/guidance.hpp>
 #include <stipple/diffusion/recorded_denoiser.hpp>
-#include <stipple/diffusion/samplers/ddim.hpp>
-#include <stipple/diffusion/samplers/ddpm.hpp>
-#include <stipple/diffusion/samplers/dpm_solver.hpp>
-#include <stipple/diffusion/samplers/euler.hpp>
-#include <stipple/diffusion/samplers/heun.hpp>
 
 #include "afhq/description.hpp"
+#include "common/samplers.hpp"
 
 namespace afhq {
 
 struct SamplerSettings {
-  std::string sampler = "ddim";  ///< or ddpm, dpm_solver, dpm_solver_sde, euler or heun
-  int steps = 50;
-  st::Variance variance = st::Variance::fixed_small;  ///< of ddpm
-  double guidance = 0;                                ///< noise = (1 + w) conditional - w null
+  example::Sampler sampler;
+  double guidance = 0;  ///< noise = (1 + w) conditional - w null
   std::uint64_t seed = 0;
 };
 
@@ -54,23 +48,10 @@ st::Tensor<float> draw_samples(const Net& net, const Description& description, c
   auto const schedule = description.schedule();
   st::SamplerCallback const callback = [&](const st::SamplerStep&) { return on_step(); };
   auto const run = [&](const auto& denoiser) {
-    if (settings.sampler == "ddim")
-      return st::sample_ddim(denoiser, x_T, schedule, {.steps = settings.steps, .callback = callback});
-    if (settings.sampler == "dpm_solver")
-      return st::sample_dpm_solver(denoiser, x_T, schedule, {.steps = settings.steps, .callback = callback});
-    if (settings.sampler == "euler")
-      return st::sample_euler(denoiser, x_T, schedule, {.steps = settings.steps, .callback = callback});
-    if (settings.sampler == "heun")
-      return st::sample_heun(denoiser, x_T, schedule, {.steps = settings.steps, .callback = callback});
     auto const noise = [&](int step, const st::Shape& shape) {
       return st::to<D>(numbered_noise(settings.seed, 1 + static_cast<std::uint64_t>(step), numbers, shape));
     };
-    if (settings.sampler == "dpm_solver_sde")
-      return st::sample_dpm_solver(
-          denoiser, x_T, schedule, noise,
-          {.steps = settings.steps, .algorithm = st::DpmAlgorithm::sde_dpm_solver_pp, .callback = callback});
-    return st::sample_ddpm(denoiser, x_T, schedule, noise,
-                           {.steps = settings.steps, .variance = settings.variance, .callback = callback});
+    return example::run_sampler<D>(settings.sampler, denoiser, x_T, schedule, noise, callback);
   };
   auto const denoiser = st::recorded<D>(net);
   if (!description.is_conditional()) return st::to<st::Cpu>(run(denoiser));

@@ -25,8 +25,8 @@ CLI::App& add_prepare(CLI::App& app, Options& o) {
   command.add_option("images", o.images, "Folder with train/CLASS/*.jpg or .png, and val/ or test/ like it")
       ->required();
   command.add_option("out", o.out, "Folder for train.safetensors, train.png and eval/")->required();
-  add(command, "--height", o.image_height, "Pixels that every image gets")->check(CLI::Range(1, 4096));
-  add(command, "--width", o.image_width, "Pixels that every image gets")->check(CLI::Range(1, 4096));
+  add(command, "--image-height", o.image_height, "Pixels that every image gets")->check(CLI::Range(1, 4096));
+  add(command, "--image-width", o.image_width, "Pixels that every image gets")->check(CLI::Range(1, 4096));
   add(command, "--max-per-class", o.max_per_class, "Images of each class to train on, by name; 0: all. Technion: 3000")
       ->check(CLI::NonNegativeNumber);
   Names const filters{"bilinear", "bicubic", "lanczos"};
@@ -50,7 +50,9 @@ CLI::App& add_prepare(CLI::App& app, Options& o) {
 
 CLI::App& add_train(CLI::App& app, Options& o) {
   auto& command = *app.add_subcommand("train", "Trains the U-Net on what prepare made");
-  add(command, "--preset", o.preset, "kaist, or technion: --use-cfg --batch 16 --log-interval 200. Other options win")
+  add(command, "--preset", o.preset,
+      "kaist, or technion: --use-cfg --batch 16 --log-interval 200; it goes with prepare's --max-per-class 3000. Other "
+      "options win")
       ->check(CLI::IsMember(Names{"kaist", "technion"}));
   add(command, "--steps", o.steps, "Steps of training")->check(CLI::NonNegativeNumber);
   command.add_option("--max-minutes", o.max_minutes, "Stop training after the step that reaches this")
@@ -66,14 +68,19 @@ CLI::App& add_train(CLI::App& app, Options& o) {
   add(command, "--num-res-blocks", o.res_blocks, "Residual blocks of a level")->check(CLI::Range(1, 64));
   add(command, "--dropout", o.dropout, "Share of the values that residual blocks drop")->check(CLI::Range(0.0, 0.99));
   add(command, "--timesteps", o.timesteps, "Timesteps of the diffusion, T")->check(CLI::Range(2, 100'000));
+  add_schedule_options(command, o.noise);
   add(command, "--ema", o.ema, "Decay of an average of the weights to sample with; 0: none")
       ->check(CLI::Range(0.0, 0.99999));
   command.add_flag("--flip", o.flip, "Mirror images left to right with probability 1/2");
   command.add_flag("--use-cfg", o.conditional, "Tell the network the class, for classifier-free guidance");
+  add(command, "--class-embedding", o.class_embedding,
+      "How the class is embedded: linear layer of the one-hot vector, as Technion's text has it, or table, as its code")
+      ->check(CLI::IsMember(Names{"linear", "table"}));
   add(command, "--p-uncond", o.unconditional, "Share of the images whose class is hidden")->check(CLI::Range(0.0, 1.0));
   add(command, "--cfg-scale", o.guidance, "Guidance of the samples that are drawn meanwhile")
       ->check(CLI::NonNegativeNumber);
-  add(command, "--log-interval", o.log_interval, "Steps between samples and loss.png")->check(CLI::PositiveNumber);
+  add(command, "--log-interval", o.log_interval, "Steps between samples, each with loss.png and a checkpoint")
+      ->check(CLI::PositiveNumber);
   add(command, "--keep-every", o.keep_every, "Steps between checkpoints that stay, checkpoint-N.safetensors; 0: none")
       ->check(CLI::NonNegativeNumber);
   command.add_flag("--gradient-checkpointing", o.gradient_checkpointing,
@@ -81,7 +88,8 @@ CLI::App& add_train(CLI::App& app, Options& o) {
   add_common_options(command, o, "Folder that prepare made", "[runs/afhq-DATE-TIME]");
   command.footer(
       "The courses: linear beta from 1e-4 to 0.02 in T = 1000 steps; channels 128, 256, 256, 256 with attention\n"
-      "at the second level and 4 residual blocks a level: 58,753,283 parameters, with three classes 58,755,843.\n"
+      "at the second level and 4 residual blocks a level: 58,753,283 parameters, with three classes 58,755,843, or\n"
+      "58,755,331 with --class-embedding table.\n"
       "Norms have 32 groups, or as many as divide a smaller width. Images are not flipped and weights not\n"
       "averaged, as in the courses.\n"
       "bf16 is the default: faster, and half the memory; weights, statistics and sums stay fp32.\n"
@@ -89,11 +97,11 @@ CLI::App& add_train(CLI::App& app, Options& o) {
       "10 days for the course's 100,000; samples take about 50 s each time. A narrow network for a small machine:\n"
       "--width 32 --num-res-blocks 2 --gradient-checkpointing.\n"
       "\n"
-      "Writes config.json, metrics.json, log.jsonl, checkpoint.safetensors, and every --log-interval steps\n"
-      "loss.png, four samples by DDIM in 50 steps, step=N-0.png to step=N-3.png, and those together as\n"
-      "samples.png. Checkpoints that stay leave out the optimiser's moments: 235 MB each with the courses'\n"
-      "network, and the last one, with which --resume goes on, 705 MB. SIGINT, SIGTERM and SIGHUP end the run\n"
-      "with a checkpoint.");
+      "Writes config.json, metrics.json, log.jsonl, and at the start and every --log-interval steps loss.png,\n"
+      "checkpoint.safetensors, four samples by DDIM in 50 steps, step=N-0.png to step=N-3.png, and those together\n"
+      "as samples.png. Checkpoints that stay leave out the optimiser's moments: 235 MB each with the courses'\n"
+      "network, so 23.5 GB for the 100 of 100,000 steps, and the last one, with which --resume goes on, 705 MB;\n"
+      "--keep-every 0 keeps none. SIGINT, SIGTERM and SIGHUP end the run with a checkpoint.");
   return command;
 }
 
@@ -102,14 +110,7 @@ CLI::App& add_sample(CLI::App& app, Options& o) {
   command.add_option("--checkpoint", o.checkpoint, "checkpoint.safetensors of a run, or one that it kept")->required();
   command.add_option("--out", o.out, "Folder for 0.png, 1.png, ...")->required();
   add(command, "--count", o.sample_count, "Images")->check(CLI::PositiveNumber);
-  add(command, "--sampler", o.sampler, "ddpm, ddim, dpm_solver, dpm_solver_sde, euler or heun")
-      ->check(CLI::IsMember(Names{"ddpm", "ddim", "dpm_solver", "dpm_solver_sde", "euler", "heun"}));
-  command
-      .add_option("--steps", o.sampler_steps,
-                  "Of the sampler; without it all for ddpm, 50 for ddim and euler, 20 for the others")
-      ->check(CLI::PositiveNumber);
-  add(command, "--variance", o.variance, "Of ddpm: small is the posterior's, large is beta")
-      ->check(CLI::IsMember(Names{"small", "large"}));
+  add_sampler_options(command, o.sampler, "--steps");
   add(command, "--cfg-scale", o.guidance, "Guidance w of a network with classes: (1 + w) conditional - w null")
       ->check(CLI::NonNegativeNumber);
   add(command, "--label", o.label, "random, each (one after the other), or the number or name of a class");
@@ -149,7 +150,9 @@ CLI::App& add_evaluate(CLI::App& app, Options& o) {
       "A figure means something only together with its feature network, which is printed and written with it.\n"
       "metrics.json keeps the figures of each network and each folder of photographs.\n"
       "The courses' marks (FID below 20, or 30) are by their Inception v3, trained on AFHQ, against AFHQ:\n"
-      "convert its file by scripts/pth-to-safetensors afhq_inception_v3.ckpt FILE and give --weights FILE.\n"
+      "convert its file by scripts/pth-to-safetensors afhq_inception_v3.ckpt FILE and give --weights FILE. They\n"
+      "compare with JPEG files that their script saves again; eval/ holds PNG files, without that loss, so figures\n"
+      "here are not exactly those that the marks are for.\n"
       "Time to expect on two cores with AVX-512: about 8 images a second by Inception v3, 12 by the courses', 55\n"
       "by MobileNetV2; so 500 samples against AFHQ's 1,500 images take about 3 minutes by the courses'.\n"
       "On a GPU products stay fp32, so the figures are those of the CPU but for rounding. docs/metrics.md tells\n"
@@ -165,7 +168,9 @@ void complete(const CLI::App& train, Options& o) {
     if (train.count("--log-interval") == 0) o.log_interval = 200;
   }
   if (!o.conditional)
-    example::refuse_options(train, {"--p-uncond", "--cfg-scale"}, "without --use-cfg the network is told no classes");
+    example::refuse_options(train, {"--p-uncond", "--cfg-scale", "--class-embedding"},
+                            "without --use-cfg the network is told no classes");
+  example::check_schedule_options(train, o.noise);
   if (train.count("--out") > 0) return;
   stipple::require(!o.resume, "--resume: wanted --out too, the folder of the run that goes on");
   std::time_t const now = std::time(nullptr);
@@ -176,7 +181,7 @@ void complete(const CLI::App& train, Options& o) {
 
 // The same for samples; what the network is told is in its checkpoint.
 void complete_sample(const CLI::App& sample, Options& o) {
-  if (o.sampler != "ddpm") example::refuse_options(sample, {"--variance"}, "is of ddpm, given --sampler " + o.sampler);
+  example::check_sampler_options(sample, o.sampler);
   for (const char* const name : {"--label", "--cfg-scale"})
     if (sample.count(name) > 0) o.class_options.emplace_back(name);
 }

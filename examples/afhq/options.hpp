@@ -5,6 +5,8 @@
 
 #include <stipple/metrics/feature_network.hpp>
 
+#include "common/sampler_options.hpp"
+#include "common/schedule_options.hpp"
 #include "common/training_options.hpp"
 
 namespace afhq {
@@ -27,10 +29,12 @@ struct Options : example::TrainingOptions {
   double dropout = 0.1;
   bool gradient_checkpointing = false;
   int timesteps = 1000;
+  example::NoiseSchedule noise;
   std::int64_t warmup = 200;
   bool flip = false;
   double ema = 0;
   bool conditional = false;
+  std::string class_embedding = "linear";
   double unconditional = 0.1;
   std::int64_t log_interval = 500;
   std::int64_t keep_every = 1000;
@@ -38,9 +42,7 @@ struct Options : example::TrainingOptions {
   // afhq sample, and the samples of afhq train
   std::string checkpoint;
   st::Index sample_count = 500;
-  std::string sampler = "ddpm";
-  int sampler_steps = 0;  ///< 0: all of ddpm, 50 of ddim and euler, 20 of the others
-  std::string variance = "small";
+  example::Sampler sampler;
   double guidance = 7.5;
   std::string label = "random";
   st::Index sample_batch = 0;              ///< 0: 8, on a GPU 32

@@ -28,7 +28,6 @@ SamplingTask make_task(const Options& options, const st::TrainingState& state) {
   task.description = Description::from_json(st::get_field(state.configuration, "program", what), what);
   if (!task.description.is_conditional())
     for (auto const& option : options.class_options) st::fail(option, ": the network of ", what, " is told no classes");
-  int const timesteps = task.description.timesteps;
   task.device = options.device;
   task.precision = options.sample_precision;
   if (task.precision.empty())
@@ -36,13 +35,7 @@ SamplingTask make_task(const Options& options, const st::TrainingState& state) {
         st::get_string(state.configuration, "precision", what) == st::dtype_name<st::bf16>() ? "bf16" : "fp32";
   example::check_precision(task.device, task.precision);
   auto& settings = task.settings;
-  settings.sampler = options.sampler;
-  settings.steps = options.sampler_steps;
-  if (settings.steps == 0) {
-    bool const first_order = options.sampler == "ddim" || options.sampler == "euler";
-    settings.steps = std::min(timesteps, options.sampler == "ddpm" ? timesteps : first_order ? 50 : 20);
-  }
-  settings.variance = options.variance == "small" ? st::Variance::fixed_small : st::Variance::fixed_large;
+  settings.sampler = options.sampler.for_timesteps(task.description.timesteps, "--steps");
   settings.guidance = task.description.is_conditional() ? options.guidance : 0;
   settings.seed = options.seed;
   task.batch = options.sample_batch > 0 ? options.sample_batch : example::gpu_number(options.device) ? 32 : 8;
@@ -74,10 +67,8 @@ st::Json describe(const SamplingTask& task, const Options& options, std::int64_t
   auto json = st::Json::object({{"checkpoint_sha256", st::sha256_of_file(task.checkpoint)},
                                 {"checkpoint_step", step},
                                 {"precision", task.precision},
-                                {"sampler", task.settings.sampler},
-                                {"sampler_steps", task.settings.steps},
                                 {"seed", std::to_string(task.settings.seed)}});
-  if (options.sampler == "ddpm") json["variance"] = options.variance;
+  json.update(task.settings.sampler.to_json());
   if (task.description.is_conditional()) {
     json["cfg_scale"] = task.settings.guidance;
     json["label"] = options.label;
@@ -137,7 +128,7 @@ int sample(const Options& options) {
   auto const missing = task.numbers.size();
   example::announce(options, "step %lld, %zu of %lld images to draw, %s, %d steps, %s",
                     static_cast<long long>(state.step), missing, static_cast<long long>(options.sample_count),
-                    options.sampler.c_str(), task.settings.steps, task.precision.c_str());
+                    options.sampler.name.c_str(), task.settings.sampler.steps, task.precision.c_str());
   example::Stopwatch const watch;
   int signal = 0;
   if (missing > 0) signal = example::run_on_device(task, draw_fp32, draw_bf16, draw_cuda);

@@ -40,7 +40,7 @@ int draw(const SamplingTask& task) {
   auto const count = static_cast<st::Index>(task.numbers.size());
   st::StopSignals const signals;
   st::Index const batches = count / task.batch + (count % task.batch != 0 ? 1 : 0);
-  st::Progress progress(0, batches * task.settings.steps, task.quiet, st::peak_memory<D>);
+  st::Progress progress(0, batches * task.settings.sampler.steps, task.quiet, st::peak_memory<D>);
   std::int64_t steps = 0;
   auto const on_step = [&] {
     progress.update(++steps, std::numeric_limits<double>::quiet_NaN());

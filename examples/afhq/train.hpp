@@ -34,6 +34,9 @@ class TrainingRun {
   int operator()() {
     example::open_run(trainer_, options_);
     auto config = to_json();
+    config["seed"] = options_.seed;
+    config.update(options_.noise.to_json());
+    if (description_.is_conditional()) config["class_embedding"] = options_.class_embedding;
     config["images"] = data_.dataset.size();
     config["preset"] = options_.preset;
     config["steps"] = options_.steps;
@@ -44,6 +47,7 @@ class TrainingRun {
                       static_cast<long long>(data_.dataset.size()), data_.classes.size(),
                       static_cast<long long>(example::parameter_count(net_)), static_cast<long long>(options_.steps),
                       static_cast<long long>(options_.batch), options_.precision.c_str(), out_.c_str());
+    if (trainer_.step() == 0) show_start();
     auto const result = train();
     if (result.signal != 0) return example::interrupted(result);
     if (result.step % options_.log_interval != 0) show(result.step);
@@ -71,6 +75,7 @@ class TrainingRun {
     d.width = data.dataset.images.dim(2);
     if (options.conditional) d.classes = data.classes;
     d.timesteps = options.timesteps;
+    d.noise = options.noise;
     d.net.width = options.width;
     d.net.mults = options.multipliers;
     if (d.net.mults.size() < 2) d.net.attention_levels.clear();
@@ -78,6 +83,7 @@ class TrainingRun {
     d.net.dropout = options.dropout;
     d.net.groups = std::gcd(options.width, d.net.groups);
     d.net.classes = static_cast<st::Index>(d.classes.size());
+    if (options.class_embedding == "table") d.net.class_form = st::KaistClasses::table;
     d.net.gradient_checkpointing = options.gradient_checkpointing;
     st::Index const multiple = st::Index{1} << (d.net.mults.size() - 1);
     st::require(d.height % multiple == 0 && d.width % multiple == 0, "--multipliers: given ", d.net.mults.size(),
@@ -102,12 +108,13 @@ class TrainingRun {
 
   st::TrainerConfig trainer_config() const {
     auto config = options_.trainer_config();
-    config.results = {"metrics.json", "config.json"};
+    config.results = {"metrics.json", "config.json", "loss.png", "samples.png", "step=*-*.png"};
     config.drop_last = true;
     config.flip = options_.flip;
     config.ema = options_.ema;
     config.schedule = st::LinearWarmup{.steps = options_.warmup, .first = 1};
     config.sample_every = options_.log_interval;
+    config.checkpoint_samples = true;
     config.keep_every = options_.keep_every;
     config.configuration = to_json();
     example::add_training_data(config.configuration, data_.dataset);
@@ -122,6 +129,13 @@ class TrainingRun {
     });
   }
 
+  // As in the courses, the first samples and checkpoint are of the untrained network. So what is wrong with the folder
+  // shows before anything is learnt.
+  void show_start() {
+    show(0);
+    trainer_.save();
+  }
+
   // The loss so far, and four samples by DDIM, always from the same noise; with classes, of one after the other.
   void show(std::int64_t step) const {
     constexpr st::Index count = 4;
@@ -134,8 +148,9 @@ class TrainingRun {
       for (st::Index i = 0; i < count; ++i)
         labels.data()[i] = static_cast<std::int32_t>(i % description_.net.classes + 1);
     }
-    SamplerSettings const settings{
-        .steps = std::min(50, options_.timesteps), .guidance = options_.guidance, .seed = options_.seed};
+    SamplerSettings const settings{.sampler = {.name = "ddim", .steps = std::min(50, options_.timesteps)},
+                                   .guidance = options_.guidance,
+                                   .seed = options_.seed};
     auto const& net = options_.ema > 0 ? net_.ema() : net_.net();
     auto const pixels =
         st::to_uint8(draw_samples<D>(net, description_, settings, numbers, labels, [] { return true; }));

@@ -1,59 +1,14 @@
 // afhq: on a few tiny pictures each command leaves what it should, goes on where it stopped, and says what is wrong.
 #include <stipple/io/hash.hpp>
-#include <stipple/io/image.hpp>
 #include <stipple/io/read_png.hpp>
 #include <stipple/io/safetensors.hpp>
 #include <stipple/io/weights.hpp>
 #include <stipple/models/mobilenet_v2.hpp>
 
+#include "afhq_commands.hpp"
 #include "classifier_reference.hpp"
-#include "program.hpp"
 
 using namespace stipple;
-using Path = std::filesystem::path;
-
-namespace {
-
-// Classes "cat" and "owl" of `count` pictures each, of different sizes.
-void write_images(const Path& folder, int count) {
-  for (std::string const name : {"cat", "owl"}) {
-    std::filesystem::create_directories(folder / name);
-    for (int i = 0; i < count; ++i) {
-      Tensor<std::uint8_t> image({9 + i, 14, 3});
-      for (Index j = 0; j < image.size(); ++j)
-        image.data()[j] = static_cast<std::uint8_t>(j * (name == "cat" ? 3 : 7) + 11 * i);
-      write_png(folder / name / (std::to_string(i) + ".png"), image);
-    }
-  }
-}
-
-std::string afhq(const std::string& command) { return program("afhq") + " " + command; }
-
-// Ten images of 8 x 12 in two classes.
-Path prepared(const ScratchFolder& folder) {
-  write_images(folder / "images/train", 5);
-  write_images(folder / "images/val", 2);
-  auto const out = folder / "prepared";
-  require_success(afhq("prepare " + quoted(folder / "images") + " " + quoted(out) + " --height 8 --width 12 --quiet"));
-  return out;
-}
-
-std::string train(const Path& data, const Path& out, const std::string& options) {
-  return afhq("train --data " + quoted(data) + " --out " + quoted(out) +
-              " --width 4 --multipliers 1,2 --num-res-blocks 1 --timesteps 10 --batch 4 --quiet " + options);
-}
-
-std::string sample(const Path& checkpoint, const Path& out, const std::string& options) {
-  return afhq("sample --checkpoint " + quoted(checkpoint) + " --out " + quoted(out) + " --quiet " + options);
-}
-
-std::string all_images(const Path& folder, int count) {
-  std::string bytes;
-  for (int i = 0; i < count; ++i) bytes += bytes_of(folder / (std::to_string(i) + ".png"));
-  return bytes;
-}
-
-}  // namespace
 
 TEST_CASE("afhq prepare: images of one size, classes by name, and a folder to evaluate with") {
   ScratchFolder const folder;
@@ -67,7 +22,8 @@ TEST_CASE("afhq prepare: images of one size, classes by name, and a folder to ev
   CHECK(read_png(out / "train.png").dim(0) == 2 * (8 + 2) + 2);
   auto const again = "prepare " + quoted(folder / "images") + " " + quoted(out);
   auto const before = bytes_of(out / "eval/cat_00000.png");
-  require_success(afhq(again + " --height 8 --width 12 --evaluation-filter lanczos --max-per-class 2 --quiet"));
+  require_success(
+      afhq(again + " --image-height 8 --image-width 12 --evaluation-filter lanczos --max-per-class 2 --quiet"));
   CHECK(SafetensorsFile(out / "train.safetensors").read<std::uint8_t>("images").dim(0) == 4);
   CHECK(bytes_of(out / "eval/cat_00000.png") != before);
 }
@@ -95,78 +51,6 @@ TEST_CASE("afhq prepare: what is wrong with a folder of images is said") {
   std::filesystem::create_directories(out / "eval");
   put_bytes(out / "eval/other.png", "");
   require_failure(command + "--damaged skip", 1, "other.png' is not of this set");
-}
-
-TEST_CASE("afhq train: numbers, log, pictures and checkpoints") {
-  ScratchFolder const folder;
-  auto const data = prepared(folder), out = folder / "run";
-  auto const text =
-      require_success(train(data, out, "--steps 7 --log-interval 3 --keep-every 4 --warmup 4 --precision fp32"));
-  CHECK(text.output.find("Mean loss of the last 500 steps") != std::string::npos);
-  CHECK(logged_losses(out).size() == 7);
-  CHECK(metric(out, "steps") == 7);
-  CHECK(metric(out, "images") == 10);
-  auto const log = bytes_of(out / "log.jsonl");
-  auto const first = parse_json(std::string_view(log).substr(0, log.find('\n')), "log");
-  CHECK(get_number(first, "learning_rate", "log") == Approx(2e-4 / 4));  // 1 / 4 in the first step
-  auto const config = read_json(out / "config.json");
-  CHECK(config.at("classes").empty());
-  CHECK(config.at("net").at("groups") == 4);
-  for (const char* const name : {"step=3-0", "step=3-3", "step=6-1", "step=7-2"})
-    CHECK(read_png(out / (std::string(name) + ".png")).shape() == Shape{8, 12, 3});
-  CHECK_FALSE(std::filesystem::exists(out / "step=4-0.png"));
-  CHECK(read_png(out / "samples.png").dim(1) == 4 * (24 + 2) + 2);
-  CHECK(read_png(out / "loss.png").size() > 0);
-  CHECK(std::filesystem::exists(out / "checkpoint-4.safetensors"));
-  CHECK_FALSE(std::filesystem::exists(out / "checkpoint-3.safetensors"));
-}
-
-TEST_CASE("afhq train: Technion's preset tells the network the class") {
-  ScratchFolder const folder;
-  auto const data = prepared(folder), out = folder / "run";
-  require_success(train(data, out, "--preset technion --steps 2 --gradient-checkpointing --ema 0.9"));
-  auto const config = read_json(out / "config.json");
-  CHECK(config.at("classes") == Json::array({"cat", "owl"}));
-  CHECK(config.at("log_interval") == 200);
-  CHECK(metric(out, "p_uncond") == 0.1);
-  CHECK(metric(out, "batch") == 4);
-}
-
-TEST_CASE("afhq train: stopped by a signal and resumed, the bytes are the same") {
-  ScratchFolder const folder;
-  auto const data = prepared(folder), whole = folder / "whole", parts = folder / "parts";
-  std::string const options = "--steps 60 --log-interval 20 --keep-every 20 --use-cfg --flip --ema 0.99 ";
-  require_success(train(data, whole, options + "--threads 2"));
-  require_interrupted(train(data, parts, options + "--threads 1 --checkpoint-every 3"), parts);
-  CHECK_FALSE(std::filesystem::exists(parts / "metrics.json"));
-  require_success(train(data, parts, options + "--threads 1 --resume"));
-  CHECK(checkpoint_bytes(parts) == checkpoint_bytes(whole));
-  CHECK(logged_losses(parts) == logged_losses(whole));
-  for (const char* const name : {"checkpoint-20.safetensors", "checkpoint-60.safetensors", "step=40-1.png"})
-    CHECK(bytes_of(parts / name) == bytes_of(whole / name));
-}
-
-TEST_CASE(
-    "afhq train: a picture that cannot be written costs no step, other pixels are refused, a kept checkpoint too") {
-  ScratchFolder const folder;
-  auto const data = prepared(folder), whole = folder / "whole", parts = folder / "parts";
-  std::string const options = "--steps 6 --log-interval 3 --keep-every 3 ";
-  require_success(train(data, whole, options));
-  std::filesystem::create_directories(parts / "samples.png");
-  require_failure(train(data, parts, options), 1, "training is saved at step 3, from which a resume goes on");
-  CHECK_FALSE(std::filesystem::exists(parts / "checkpoint-3.safetensors"));
-  std::filesystem::remove(parts / "samples.png");
-  require_success(train(data, parts, options + "--resume"));
-  CHECK(checkpoint_bytes(parts) == checkpoint_bytes(whole));
-  CHECK(logged_losses(parts) == logged_losses(whole));
-  for (const char* const name : {"checkpoint-3.safetensors", "samples.png", "step=3-0.png", "loss.png"})
-    CHECK(bytes_of(parts / name) == bytes_of(whole / name));
-  std::filesystem::copy_file(whole / "checkpoint-3.safetensors", whole / "checkpoint.safetensors",
-                             std::filesystem::copy_options::overwrite_existing);
-  require_failure(train(data, whole, options + "--resume"), 1, "is kept for sampling, without the optimiser's state");
-  require_success(afhq("prepare " + quoted(folder / "images") + " " + quoted(data) +
-                       " --height 8 --width 12 --filter lanczos --quiet"));
-  require_failure(train(data, parts, options + "--resume"), 1, "the checkpoint has program.sha256_of_training_images");
 }
 
 TEST_CASE("afhq sample: an image does not depend on what is drawn with it, or before a break") {
@@ -346,6 +230,8 @@ TEST_CASE("afhq: what cannot be done is said in a sentence") {
   require_failure(afhq("train --resume"), 1, "--resume: wanted --out too");
   require_failure(train(data, run, "--steps 1 --cfg-scale 2"), 1, "--cfg-scale: without --use-cfg");
   require_failure(train(data, run, "--steps 1 --p-uncond 0.2"), 1, "--p-uncond: without --use-cfg");
+  require_failure(train(data, run, "--steps 1 --class-embedding table"), 1, "--class-embedding: without --use-cfg");
+  require_failure(train(data, run, "--steps 1 --schedule cosine --beta-start 0.1"), 1, "--beta-start: the cosine");
   require_success(train(data, run, "--steps 1"));
   require_failure(train(data, run, "--steps 2 --resume --use-cfg"), 1, "is not of this network");
   require_failure(train(data, run, "--steps 2 --resume --flip"), 1, "is of another run");
@@ -356,6 +242,7 @@ TEST_CASE("afhq: what cannot be done is said in a sentence") {
   require_failure(sample(checkpoint, out, "--label cat"), 1, "--label: the network of '" + checkpoint.string());
   require_failure(sample(checkpoint, out, "--cfg-scale 3"), 1, "is told no classes");
   require_failure(sample(checkpoint, out, "--sampler ddim --variance large"), 1, "--variance: is of ddpm");
+  require_failure(sample(checkpoint, out, "--sampler heun --eta 1"), 1, "--eta: is of ddim");
   require_success(sample(checkpoint, out, "--count 1"));
   require_failure(sample(checkpoint, out, "--steps 9"), 1, "sampler_steps was 10, now 9");
   std::filesystem::remove(out / "sampling.json");
