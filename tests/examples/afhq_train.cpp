@@ -60,7 +60,7 @@ TEST_CASE("afhq train: another schedule and class embedding, which sampling know
   CHECK(get_number(read_json(folder / "samples/sampling.json"), "eta", "sampling.json") == 1);
   require_success(train(data, out, options + "--resume"));
   require_failure(train(data, out, "--steps 2 --use-cfg --class-embedding table --resume"), 1,
-                  "the checkpoint has program.beta_");
+                  "the checkpoint has program.noise_schedule");
   require_failure(train(data, out, "--steps 2 --use-cfg --resume"), 1, "is not of this network");
 }
 

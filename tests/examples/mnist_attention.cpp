@@ -69,7 +69,7 @@ TEST_CASE("mnist_attention: other schedules, samplers and seeds") {
   std::string const options = network + validation + "--steps 1 --validation-draws 1 ";
   require_success(mnist_attention(data, out, options + "--beta-start 1e-5 --beta-end 0.5"));
   CHECK(metric(out, "beta_end") == 0.5);
-  require_failure(mnist_attention(data, out, options + "--resume"), 1, "the checkpoint has program.beta_");
+  require_failure(mnist_attention(data, out, options + "--resume"), 1, "the checkpoint has program.noise_schedule");
   require_success(mnist_attention(data, cosine, options + "--schedule cosine"));
   CHECK(bytes_of(out / "forward_process.png") != bytes_of(cosine / "forward_process.png"));
   auto const history = bytes_of(cosine / "history.png");
