@@ -32,6 +32,8 @@ class TrainingRun {
   }
 
   int operator()() {
+    st::require(options_.batch <= data_.dataset.size(), "--batch: given ", options_.batch, " and ",
+                data_.dataset.size(), " images, wanted at least one batch of ", options_.batch);
     example::open_run(trainer_, options_);
     auto config = to_json();
     config["seed"] = options_.seed;
