@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
       "points2d");
   add_options(app, options);
   Names const variants{"--dataset", "--recipe", "--schedule"};
-  add_common_options(app, options, "Refused here: the points are computed", example::folder_help(app, variants));
+  add_common_options(app, options, "Taken as by every example and not needed: the points are computed", example::folder_help(app, variants));
   app.footer(
       "The courses are KAIST's CS479 (2023), assignment 3, and Technion's 00960236, assignment 4, task 1 of both: a\n"
       "network of TimeLinear layers 2-128-128-128-2 is trained by Adam (1e-3) on the mean squared error of the\n"
@@ -73,7 +73,6 @@ int main(int argc, char** argv) {
       "checkpoint and loss.png.");
   return example::run_program(app, options, argc, argv, [&] {
     example::name_folder(app, options, variants);
-    example::refuse_options(app, {"--data"}, "the points are computed");
     return example::run_on_device(options, points2d::run_fp32, points2d::run_bf16, points2d::run_cuda);
   });
 }

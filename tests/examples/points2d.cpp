@@ -81,7 +81,6 @@ TEST_CASE("points2d: what cannot be done is said in a sentence") {
     CHECK(help.find(option) != std::string::npos);
   require_failure(points2d(out, "--dataset rolls"), 2, "--dataset");
   require_failure(points2d(out, "--steps 0"), 2, "--steps");
-  require_failure(points2d(out, "--data " + quoted(folder.path())), 1, "--data: the points are computed");
   require_failure(points2d(out, "--steps many"), 2, "--steps");
   require_failure(points2d(out, "--threads 0"), 2, "--threads");
   require_failure(points2d(out, "--precision fp16"), 2, "--precision");
