@@ -50,7 +50,8 @@ int main(int argc, char** argv) {
       "points2d");
   add_options(app, options);
   Names const variants{"--dataset", "--recipe", "--schedule"};
-  add_common_options(app, options, "Taken as by every example and not needed: the points are computed", example::folder_help(app, variants));
+  add_common_options(app, options, "Taken as by every example and not needed: the points are computed",
+                     example::folder_help(app, variants));
   app.footer(
       "The courses are KAIST's CS479 (2023), assignment 3, and Technion's 00960236, assignment 4, task 1 of both: a\n"
       "network of TimeLinear layers 2-128-128-128-2 is trained by Adam (1e-3) on the mean squared error of the\n"
