@@ -88,7 +88,7 @@ void arithmetic_per_sample(Arithmetic kind, const T* a, const U* b, T* out, Inde
 }
 
 // Numbers that are added to one sum before it is added to another: rounding errors grow with the terms of a sum.
-constexpr Index sum_block = 32;
+inline constexpr Index sum_block = 32;
 
 // total[i] = sum over `rows` rows of g[m, i] (times factor[m, i] unless null), for `Count` vectors of columns from i
 // on.
